@@ -1,0 +1,1 @@
+"""Do: one file per verb; open a transaction, load, let core decide, store."""

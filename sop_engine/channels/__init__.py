@@ -1,0 +1,1 @@
+"""Speak: one file per channel, one Protocol: send(message) -> receipt."""

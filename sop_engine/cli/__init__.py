@@ -1,0 +1,1 @@
+"""The `sop` command, one file per group of commands."""

@@ -1,0 +1,1 @@
+"""Decides: frozen values in, decisions out. No clock, chance, file, network or log."""

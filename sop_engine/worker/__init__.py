@@ -1,0 +1,1 @@
+"""Doors that run by themselves: the inline executor and, in production, Celery and the scheduler."""
