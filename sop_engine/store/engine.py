@@ -1,0 +1,46 @@
+"""Opens a database the way the engine needs it; one writing transaction at a time on SQLite."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import StaticPool
+
+SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for a SQLite file, `sqlite://` in memory, or PostgreSQL (`postgresql://…`, spoken by psycopg 3)."""
+    if url.startswith("sqlite"):
+        return _open_sqlite(url)
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
+
+
+def _open_sqlite(url: str) -> Engine:
+    in_memory = url in ("sqlite://", "sqlite:///:memory:")
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    if in_memory:
+        options["poolclass"] = StaticPool
+    engine = create_engine(url, **options)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin ourselves: BEGIN IMMEDIATE
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", f"cache_size=-{SQLITE_CACHE_KB}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction: committed at the end, rolled back on an error."""
+    with engine.begin() as tx:
+        yield tx
