@@ -53,6 +53,7 @@ class Fit:
     cuts: tuple[float, ...] = ()
     sizes: tuple[int, ...] = ()  # rank: people strictly better than each cut, and in all
     centres: tuple[tuple[float, ...], ...] = ()
+    numbers: tuple[int, ...] = ()  # cluster: the number of each centre, kept at a refit (so with gaps when there are fewer centres)
     means: tuple[float, ...] = ()
     scales: tuple[float, ...] = ()
     coefficients: tuple[float, ...] = ()

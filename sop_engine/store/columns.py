@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, Numeric
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, Numeric, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 PERSONAL: dict[str, Any] = {"personal": True}
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
@@ -53,3 +53,8 @@ def json_column(*, personal: bool = False) -> Any:
 
 def reference(*, null: bool = True, index: bool = False) -> Any:
     return Field(default=None, sa_column=Column(BigKey, nullable=null, index=index))
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The table a row class stands for."""
+    return SQLModel.metadata.tables[str(row.__tablename__)]

@@ -1,0 +1,107 @@
+"""Speaks e-mail: one mail through the relay, on a connection that is used again for a minute."""
+
+import smtplib
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import ClassVar
+
+from sop_engine.channels.codes import BAD_ADDRESS, CONFIGURATION, CONTENT
+from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.mime import compose
+from sop_engine.channels.smtp import Relay, connect, hand_over, leave
+from sop_engine.core.addresses import email_address
+from sop_engine.core.errors import DeliveryError, Refused
+
+MOST_MAILS = 100
+LONGEST = timedelta(seconds=60)
+FAILURES = 3  # connections refused in a row after which a person has to look
+
+
+@dataclass
+class _Line:
+    """One thread's connection."""
+
+    smtp: smtplib.SMTP
+    opened_at: datetime
+    mails: int = 0
+
+    def fresh(self, now: datetime) -> bool:
+        """Whether one more mail may go over it: not too old, not too used, and still answering."""
+        if self.mails >= MOST_MAILS or not timedelta(0) <= now - self.opened_at < LONGEST:
+            return False
+        with suppress(OSError, smtplib.SMTPException):
+            return self.smtp.rset()[0] == 250
+        return False
+
+
+class Email:
+    """The e-mail channel. Every thread has a connection of its own. `sender` is written `名字 <mail@example.com>`."""
+
+    kind: ClassVar[str] = "email"
+    capability: ClassVar[Capability] = Capability(receipts="push")
+
+    def __init__(self, relay: Relay, sender: str, *, project: str = "", unsubscribe: str = "") -> None:
+        address = parseaddr(sender)[1]
+        if email_address(address) != address:
+            raise Refused(f"smtp_from is '{sender}', which is no address. Write it like: 某品牌 <mail@example.com>.")
+        self._relay = relay
+        self._sender = sender
+        self._project = project
+        self._unsubscribe = unsubscribe
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._open: set[smtplib.SMTP] = set()
+        self._failures = 0
+
+    def send(self, message: Message) -> Receipt:
+        """Hand over one mail; the receipt holds the relay's answer, which names the mail in its log. Raises DeliveryError."""
+        to = email_address(message.to)
+        if to is None:
+            raise BAD_ADDRESS.error("this is no e-mail address")
+        if message.attachments:
+            raise CONTENT.error("e-mail carries no attachments; write a link into the text")
+        sender = message.sender or self._sender
+        mail = compose(message, sender=sender, to=to, project=self._project, unsubscribe=self._unsubscribe)
+        envelope = (message.return_path or parseaddr(sender)[1], to)
+        line = self._line(message.now)
+        line.mails += 1
+        return Receipt(hand_over(line.smtp, envelope, mail, provider=self._relay.provider), "accepted")
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            lines, self._open = self._open, set()
+        for smtp in lines:
+            leave(smtp)
+
+    def _line(self, now: datetime) -> _Line:
+        line: _Line | None = getattr(self._own, "line", None)
+        if line and line.fresh(now):
+            return line
+        if line:
+            self._drop(line)
+        self._own.line = line = _Line(self._connect(), now)
+        with self._lock:
+            self._open.add(line.smtp)
+        return line
+
+    def _drop(self, line: _Line) -> None:
+        self._own.line = None
+        with self._lock:
+            self._open.discard(line.smtp)
+        leave(line.smtp)
+
+    def _connect(self) -> smtplib.SMTP:
+        hello = parseaddr(self._sender)[1].rpartition("@")[2]
+        try:
+            smtp = connect(self._relay, hello=hello)
+        except DeliveryError as error:
+            self._failures += 1
+            if error.reason == "not_accepted" and self._failures >= FAILURES:
+                raise CONFIGURATION.error(f"{self._failures} connections in a row failed; the last: {error.detail}") from error
+            raise
+        self._failures = 0
+        return smtp

@@ -1,0 +1,56 @@
+"""Brings a database to the tables this version of the engine expects, and tells which revision it is at."""
+
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData, text
+from sqlmodel import SQLModel
+
+from sop_engine.store import run_tables, tables
+
+TABLES: MetaData = SQLModel.metadata
+ROOMS_WITH_TABLES = (tables, run_tables)  # importing them fills TABLES
+ONE_AT_A_TIME = 7_646_901  # any number of our own: the lock under which PostgreSQL lets one process migrate
+
+
+def upgrade(engine: Engine) -> list[str]:
+    """Apply every missing revision in one transaction; the revisions applied, oldest first. A current database is left alone."""
+    with engine.begin() as tx:
+        if tx.dialect.name == "postgresql":
+            tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_AT_A_TIME})
+        config = config_for(tx)
+        missing = ScriptDirectory.from_config(config).iterate_revisions("heads", _revision(tx) or "base")
+        found = [script.revision for script in missing][::-1]
+        command.upgrade(config, "heads")
+    return found
+
+
+def revision(engine: Engine) -> str | None:
+    """The revision of the database; None for a database that was never upgraded."""
+    with engine.connect() as connection:
+        return _revision(connection)
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database has every revision of this version of the engine."""
+    return revision(engine) == ScriptDirectory.from_config(config_for(None)).get_current_head()
+
+
+def config_for(connection: Connection | None) -> Config:
+    """What Alembic needs to know; there is no alembic.ini."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "sop_engine.store:migrations")
+    return config
+
+
+def is_ours(thing: Any, name: str | None, kind: str, reflected: bool, counterpart: Any) -> bool:
+    """Whether migrations look after it: not the columns of user_metrics that follow the live project."""
+    belongs_to_metrics = kind == "column" and thing.table.name == tables.MetricRow.__tablename__
+    return not (belongs_to_metrics and reflected and counterpart is None)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,1 @@
+"""Remembers how the tables came to be: one revision after another."""

@@ -1,0 +1,168 @@
+"""Touches: planned, claimed, and what became of them. Every change of state is one conditional UPDATE."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
+
+from sop_engine.core.run import Run, Touch
+from sop_engine.core.schedule import Existing, Plan, Wanted
+from sop_engine.store.columns import table_of
+from sop_engine.store.run_tables import ReceiptRow, TouchRow
+from sop_engine.store.runs import runs
+
+touches = table_of(TouchRow)
+receipts = table_of(ReceiptRow)
+
+_BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
+
+
+def touch_of(row: Row[Any]) -> Touch:
+    """The value of a row that has the columns of a Touch."""
+    return Touch(*(getattr(row, f) for f in Touch.__dataclass_fields__))
+
+
+def touch_row(run_id: int, user_id: int, flow: str, rank: int, wanted: Wanted) -> dict[str, Any]:
+    """A planned touch, as it is inserted."""
+    return {
+        "run_id": run_id,
+        "user_id": user_id,
+        "flow": flow,
+        "step": wanted.step,
+        "occurrence": wanted.occurrence,
+        "state": "planned",
+        "due_at": wanted.due_at,
+        "first_due_at": wanted.due_at,
+        "late_at": wanted.late_at,
+        "rank": rank,
+        "epoch": 0,
+        "attempts": 0,
+    }
+
+
+def add_touches(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert planned touches."""
+    if rows:
+        tx.execute(insert(touches), list(rows))
+
+
+def carry_out(tx: Connection, run: Run, rank: int, plan: Plan, now: datetime) -> None:
+    """Write a plan for one run: nothing but planned touches changes."""
+    add_touches(tx, [touch_row(run.id, run.user_id, run.flow, rank, w) for w in plan.add])
+    by_reason: dict[str, list[int]] = {}
+    for touch_id, reason in plan.cancel:
+        by_reason.setdefault(reason, []).append(touch_id)
+    for reason, ids in by_reason.items():
+        cancel(tx, ids, reason, now)
+    for touch_id, wanted in plan.shift:
+        shifted = {"due_at": wanted.due_at, "first_due_at": wanted.due_at, "late_at": wanted.late_at}
+        tx.execute(update(touches).where(touches.c.id == touch_id, touches.c.state == "planned").values(shifted))
+
+
+def cancel(tx: Connection, ids: Sequence[int], reason: str, now: datetime) -> None:
+    """Cancel planned touches."""
+    statement = update(touches).where(touches.c.id.in_(ids), touches.c.state == "planned")
+    tx.execute(statement.values(state="cancelled", reason=reason, done_at=now))
+
+
+def cancel_of_runs(tx: Connection, run_ids: Sequence[int], reason: str, now: datetime) -> None:
+    """Cancel everything planned or queued of these runs; what is being sent goes on."""
+    statement = update(touches).where(touches.c.run_id.in_(run_ids), touches.c.state.in_(("planned", "queued")))
+    tx.execute(statement.values(state="cancelled", reason=reason, done_at=now))
+
+
+def existing_of(tx: Connection, run_id: int) -> list[Existing]:
+    """What is there for one run."""
+    c = touches.c
+    rows = tx.execute(select(c.id, c.step, c.occurrence, c.state, c.due_at).where(c.run_id == run_id))
+    return [Existing(*row) for row in rows]
+
+
+def touches_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, list[Touch]]:
+    """Touches by run, in the order they were planned."""
+    found: dict[int, list[Touch]] = {}
+    for row in tx.execute(select(*_BRIEF).where(touches.c.run_id.in_(list(run_ids))).order_by(touches.c.id)):
+        found.setdefault(row.run_id, []).append(touch_of(row))
+    return found
+
+
+def claim_due(tx: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[int, int]]:
+    """Queue what is due, by priority and time: `planned -> queued` in one UPDATE. Returns (touch id, epoch) of each."""
+    locked = "FOR UPDATE SKIP LOCKED" if tx.dialect.name == "postgresql" else ""
+    statement = text(
+        "UPDATE touches SET state = 'queued', epoch = epoch + 1, lease_until = :lease WHERE id IN ("
+        "SELECT id FROM touches WHERE state = 'planned' AND due_at <= :now ORDER BY due_at, rank DESC, id LIMIT :most "
+        f"{locked}) AND state = 'planned' RETURNING id, epoch, rank, due_at"
+    ).bindparams(bindparam("now", type_=touches.c.due_at.type), bindparam("lease", type_=touches.c.due_at.type))
+    rows = tx.execute(statement, {"now": now, "lease": lease_until, "most": limit}).all()
+    return [(r.id, r.epoch) for r in sorted(rows, key=lambda r: (-r.rank, str(r.due_at), r.id))]
+
+
+def rescue(tx: Connection, now: datetime) -> tuple[int, int]:
+    """Touches whose lease ran out: queued ones are planned again, sending ones become unknown. Returns how many of each."""
+    expired = touches.c.lease_until < now
+    again = update(touches).where(touches.c.state == "queued", expired).values(state="planned", lease_until=None)
+    lost = update(touches).where(touches.c.state == "sending", expired)
+    return tx.execute(again).rowcount, tx.execute(lost.values(state="unknown", reason="lease ran out", lease_until=None)).rowcount
+
+
+def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> list[Touch]:
+    """The touches of these hints that are still queued under that epoch, in the order of the hints; others are stale."""
+    by_id = dict(hints)
+    rows = tx.execute(select(*_BRIEF).where(touches.c.id.in_(list(by_id)), touches.c.state == "queued"))
+    found = {row.id: touch_of(row) for row in rows}
+    return [t for i, epoch in hints if (t := found.get(i)) is not None and t.epoch == epoch]
+
+
+def write(tx: Connection, state: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Leave `state`: each row names its touch (`touch`) and the columns to set; all rows set the same columns."""
+    by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_columns.setdefault(tuple(sorted(row)), []).append(row)
+    for columns, group in by_columns.items():
+        sets: dict[str, Any] = {c: bindparam(f"new_{c}") for c in columns if c != "touch"}
+        statement = update(touches).where(touches.c.id == bindparam("touch"), touches.c.state == state).values(sets)
+        tx.execute(statement, [{("touch" if c == "touch" else f"new_{c}"): v for c, v in row.items()} for row in group])
+
+
+def next_due(tx: Connection) -> datetime | None:
+    """When the next planned touch is due."""
+    return tx.execute(select(func.min(touches.c.due_at)).where(touches.c.state == "planned")).scalar()
+
+
+def add_receipts(tx: Connection, rows: Sequence[tuple[int, str, datetime]]) -> list[int]:
+    """Store what came back, each kind once per touch; returns the touches for which it is new."""
+    known = select(receipts.c.touch_id, receipts.c.kind).where(receipts.c.touch_id.in_([r[0] for r in rows]))
+    seen = {tuple(row) for row in tx.execute(known)}
+    fresh = [r for r in dict.fromkeys(rows) if (r[0], r[1]) not in seen]
+    if fresh:
+        tx.execute(insert(receipts), [{"touch_id": t, "kind": k, "at": at} for t, k, at in fresh])
+    return [r[0] for r in fresh]
+
+
+def receipts_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, set[tuple[str, str]]]:
+    """By run: (step, receipt kind) of everything that came back."""
+    joined = select(touches.c.run_id, touches.c.step, receipts.c.kind).join(receipts, receipts.c.touch_id == touches.c.id)
+    found: dict[int, set[tuple[str, str]]] = {}
+    for row in tx.execute(joined.where(touches.c.run_id.in_(list(run_ids)))):
+        found.setdefault(row.run_id, set()).add((row.step, row.kind))
+    return found
+
+
+def find_sent(tx: Connection, user_id: int, step: str, playbook: str | None) -> tuple[int, int] | None:
+    """(touch, run) of the latest touch of this step sent to the user: what a receipt without an id is about."""
+    c = touches.c
+    statement = select(c.id, c.run_id).where(c.user_id == user_id, c.step == step, c.state.in_(("sent", "unknown", "sending")))
+    if playbook:
+        statement = statement.join(runs, runs.c.id == c.run_id).where((c.flow == playbook) | c.flow.startswith(f"{playbook}/"))
+    row = tx.execute(statement.order_by(c.id.desc()).limit(1)).first()
+    return None if row is None else (row.id, row.run_id)
+
+
+def list_touches(tx: Connection, **where: Any) -> list[Row[Any]]:
+    """Whole rows, oldest first, by equality of columns."""
+    statement = select(touches).order_by(touches.c.id)
+    for column, value in where.items():
+        statement = statement.where(touches.c[column] == value)
+    return list(tx.execute(statement))

@@ -1,0 +1,73 @@
+"""Versions of flows, the releases that hold their text, and small marks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from sop_engine.store.columns import table_of
+from sop_engine.store.tables import MarkRow, ReleaseRow, VersionRow
+
+versions = table_of(VersionRow)
+releases = table_of(ReleaseRow)
+marks = table_of(MarkRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a flow; `texts` is a later release with corrected wording, or empty."""
+
+    flow: str
+    number: int
+    fingerprint: str
+    release: str
+    texts: str = ""
+
+
+def get_mark(tx: Connection, name: str) -> str | None:
+    """What was remembered under this name."""
+    value: str | None = tx.execute(select(marks.c.value).where(marks.c.name == name)).scalar()
+    return value
+
+
+def set_mark(tx: Connection, name: str, value: str) -> None:
+    """Remember something small."""
+    if tx.execute(update(marks).where(marks.c.name == name).values(value=value)).rowcount == 0:
+        tx.execute(insert(marks).values(name=name, value=value))
+
+
+def add_release(tx: Connection, release: str, files: Mapping[str, str], now: datetime) -> None:
+    """Store the text of a project, once."""
+    if tx.execute(select(releases.c.hash).where(releases.c.hash == release)).first() is None:
+        tx.execute(insert(releases).values(hash=release, files=dict(files), applied_at=now))
+
+
+def get_release(tx: Connection, release: str) -> dict[str, str] | None:
+    """The text of a project."""
+    files: dict[str, str] | None = tx.execute(select(releases.c.files).where(releases.c.hash == release)).scalar()
+    return files
+
+
+def latest_versions(tx: Connection) -> dict[str, Version]:
+    """The newest version of every flow ever applied."""
+    newest = select(versions.c.flow, func.max(versions.c.number).label("number")).group_by(versions.c.flow).subquery()
+    joined = select(versions).join(newest, (newest.c.flow == versions.c.flow) & (newest.c.number == versions.c.number))
+    return {r.flow: Version(r.flow, r.number, r.fingerprint, r.release, r.texts) for r in tx.execute(joined)}
+
+
+def get_version(tx: Connection, flow: str, number: int) -> Version | None:
+    """One version of a flow."""
+    row = tx.execute(select(versions).where(versions.c.flow == flow, versions.c.number == number)).first()
+    return None if row is None else Version(row.flow, row.number, row.fingerprint, row.release, row.texts)
+
+
+def add_version(tx: Connection, version: Version, now: datetime, *, approved_by: str = "") -> None:
+    """Store a new version."""
+    values = {f: getattr(version, f) for f in Version.__dataclass_fields__}
+    tx.execute(insert(versions).values(**values, created_at=now, approved_by=approved_by))
+
+
+def set_texts(tx: Connection, flow: str, release: str) -> None:
+    """Give corrected wording to every version of a flow."""
+    tx.execute(update(versions).where(versions.c.flow == flow).values(texts=release))
