@@ -38,7 +38,7 @@ NO_ANSWER = Meaning("unknown", "no_answer")
 
 @dataclass(frozen=True, slots=True)
 class SmtpRow:
-    """Replies with one of `codes` (none: any), an enhanced status matching `status`, and a text matching `words`, of one provider or any."""
+    """Replies with one of `codes`, an enhanced status matching `status` and a text matching `words`, of one provider; empty fits any."""
 
     meaning: Meaning
     codes: frozenset[int] = frozenset()

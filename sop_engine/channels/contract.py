@@ -7,7 +7,6 @@ from typing import ClassVar, Literal, Protocol
 
 from sop_engine.core.errors import DeliveryError
 
-
 REASONS: Mapping[str, Mapping[str, str]] = {
     "permanent": {
         "content": "this text, subject or template is refused, whoever it goes to",
@@ -74,6 +73,7 @@ class Message:
     step: str = ""
     variant: str = ""
     user_id: int = 0
+    touch_id: int = 0
     user_key: str = field(default="", repr=False)  # the customer's own id
     benefit_code: str = field(default="", repr=False)
     benefit_expires_at: datetime | None = None

@@ -44,8 +44,7 @@ class Email:
     capability: ClassVar[Capability] = Capability(receipts="push")
 
     def __init__(self, relay: Relay, sender: str, *, project: str = "", unsubscribe: str = "") -> None:
-        address = parseaddr(sender)[1]
-        if email_address(address) != address:
+        if not _is_sender(sender):
             raise Refused(f"smtp_from is '{sender}', which is no address. Write it like: 某品牌 <mail@example.com>.")
         self._relay = relay
         self._sender = sender
@@ -64,11 +63,13 @@ class Email:
         if message.attachments:
             raise CONTENT.error("e-mail carries no attachments; write a link into the text")
         sender = message.sender or self._sender
+        back = message.return_path or parseaddr(sender)[1]
+        if not _is_sender(sender) or email_address(back) != back:
+            raise CONFIGURATION.error("the sender or the address for bounces is no e-mail address")
         mail = compose(message, sender=sender, to=to, project=self._project, unsubscribe=self._unsubscribe)
-        envelope = (message.return_path or parseaddr(sender)[1], to)
         line = self._line(message.now)
         line.mails += 1
-        return Receipt(hand_over(line.smtp, envelope, mail, provider=self._relay.provider), "accepted")
+        return Receipt(hand_over(line.smtp, (back, to), mail, provider=self._relay.provider), "accepted")
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -105,3 +106,8 @@ class Email:
             raise
         self._failures = 0
         return smtp
+
+
+def _is_sender(text: str) -> bool:
+    address = parseaddr(text)[1]
+    return text.isprintable() and email_address(address) == address

@@ -12,7 +12,7 @@ from sop_engine.channels.contract import Message
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_UNSUBSCRIBE = re.compile(r"https://[!#-;=?-\[\]-~]{1,700}")  # one ASCII address without space, comma-safe brackets and quotes
+_UNSUBSCRIBE = re.compile(r"https://[!#-;=?-\[\]-~]{1,400}")  # ASCII without space, quotes and angle brackets
 _CHUNK = 42  # bytes of UTF-8 in an encoded word: 56 characters of base64 and 12 of frame stay below 75
 
 
@@ -94,7 +94,7 @@ def _unsubscribe(url: str, mailbox: str) -> str:
     if not _UNSUBSCRIBE.fullmatch(url):
         raise CONFIGURATION.error("marketing mail needs an https address for unsubscribing; set SOP_PUBLIC_URL")
     token = url.rpartition("/")[2]
-    return f"<{url}>" + (f", <mailto:{mailbox}?subject={token}>" if mailbox else "")
+    return f"<{url}>" + (f", <mailto:{mailbox}?subject={quote(token, safe='')}>" if mailbox else "")
 
 
 def _bodies(message: Message) -> bytes:

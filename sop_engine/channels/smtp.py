@@ -119,10 +119,10 @@ def hand_over(smtp: smtplib.SMTP, envelope: tuple[str, str], mail: bytes, *, pro
         smtp.close()
         raise NO_ANSWER.error(f"cut after the text: {type(error).__name__}") from error
     if code == 250:
-        return _text(text)[:200]
+        return _masked(text)[:200]
     if not 400 <= code < 600:
         smtp.close()
-    raise smtp_meaning(provider, code, _text(text), handed_over=True).error(f"{code} after the text")
+    raise smtp_meaning(provider, code, _text(text), handed_over=True).error(f"{code} after the text: {_masked(text)}")
 
 
 def leave(smtp: smtplib.SMTP) -> None:
@@ -135,8 +135,13 @@ def leave(smtp: smtplib.SMTP) -> None:
 def _expect(reply: tuple[int, bytes], good: tuple[int, ...], provider: str) -> None:
     code, text = reply
     if code not in good:
-        raise smtp_meaning(provider, code, _text(text), handed_over=False).error(f"{code} before the text")
+        raise smtp_meaning(provider, code, _text(text), handed_over=False).error(f"{code} before the text: {_masked(text)}")
 
 
 def _text(reply: bytes | str) -> str:
     return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+
+
+def _masked(reply: bytes | str) -> str:
+    """The reply on one line without addresses."""
+    return " ".join(re.sub(r"\S+@\S+", "***", _text(reply)).split())

@@ -27,7 +27,8 @@ def tag_hit(tag: Tag, text: str, *, on: date, attributes: Mapping[str, Attribute
     """The first word of the tag that the text contains, if it contains no exception; else None.
 
     Compared after NFKC and in lower case; only the first 2,000 signs are looked at. `on` is the local day the text was written,
-    which turns an age into a birthday. Raises BadInput for a pattern that `sop check` would have refused.
+    which turns an age into a birthday. A pattern is used as it is written, blind to upper and lower case. Raises BadInput for a
+    pattern that `sop check` would have refused.
     """
     plain = _plain(text[:LONGEST_TEXT])[:LONGEST_TEXT]
     if any(_found(word, plain) is not None for word in tag.exceptions):
@@ -41,7 +42,7 @@ def tag_hit(tag: Tag, text: str, *, on: date, attributes: Mapping[str, Attribute
 
 
 def birthday(age: int, on: date) -> date:
-    """The birthday of somebody who is so many full years old on a day: the latest possible was that very day, and it is the one kept."""
+    """The birthday kept for somebody so many full years old on a day: that very day, so that the age is right and grows in a year."""
     return same_day_in(on.year - age, on)
 
 

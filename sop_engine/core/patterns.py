@@ -12,7 +12,7 @@ LONGEST_TEXT = 2_000
 """Signs of a text that are looked at."""
 
 LONGEST_PATTERN = 300
-MOST_STEPS = 10_000
+MOST_STEPS = 20_000
 """Ways to go on from one place of the text that a pattern may have: one open repeat and a few short ones."""
 
 # The standard library's own parser: reading the pattern with a second one would judge another pattern than the one that runs.
@@ -57,10 +57,9 @@ def _parts(node: Any) -> Iterator[tuple[str, Any]]:
 
 def _nested(node: Any, *, inside: bool) -> bool:
     for name, argument in _parts(node):
-        repeats = name in _REPEATS and argument[1] > 1
-        if inside and (repeats or name in ("BRANCH", "GROUPREF")):
-            return True
-        if _nested(argument, inside=inside or repeats):
+        repeats = name in _REPEATS
+        chooses = (repeats and argument[0] != argument[1]) or name in ("BRANCH", "GROUPREF")
+        if (inside and chooses) or _nested(argument, inside=inside or (repeats and argument[1] > 1)):
             return True
     return False
 

@@ -158,10 +158,12 @@ class _Builder:
 
     def _place(self, event: yaml.Event) -> Place:
         start, end = event.start_mark, event.end_mark
+        assert start is not None and end is not None  # the parser always says where
         length = end.column - start.column if end.line == start.line else 1
         return Place(self.file, self.first + start.line, start.column + 1, max(1, length))
 
     def _text(self, event: yaml.ScalarEvent) -> Text:
+        assert event.start_mark is not None and event.end_mark is not None
         raw = self.text[event.start_mark.index : event.end_mark.index]
         place = self._place(event)
         if not event.style and raw == event.value:
@@ -173,7 +175,7 @@ class _Builder:
         if event.anchor is not None:
             self.report.add(self._place(event), 105, "anchors (&) are not used here. Write the value out, or use a blueprint.")
         elif tag is not None:
-            self.report.add(self._place(event), 105, "YAML tags (!) are not used here. Write the value alone, in quotes if it begins with '!'.")
+            self.report.add(self._place(event), 105, "YAML tags (!) are not used here. Text that begins with '!' needs quotes.")
 
     def _refuse_alias(self, event: yaml.AliasEvent) -> None:
         self.report.add(self._place(event), 105, "aliases (*) are not used here. Write the value out, or use a blueprint.")

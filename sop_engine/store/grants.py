@@ -99,11 +99,12 @@ def settle(tx: Connection, touch_ids: Sequence[int], state: str) -> None:
     mine = and_(grants.c.touch_id.in_(touch_ids), grants.c.state == "reserved")
     if state == "released":
         for row in tx.execute(select(grants.c.pool, grants.c.code).where(mine)).all():
-            _give_back(tx, row.pool, row.code)
+            give_back(tx, row.pool, row.code)
     tx.execute(update(grants).where(mine).values(state=state))
 
 
-def _give_back(tx: Connection, pool: str, code: str) -> None:
+def give_back(tx: Connection, pool: str, code: str) -> None:
+    """Put a code back into its pool."""
     tx.execute(update(pools).where(pools.c.name == pool, pools.c.taken > 0).values(taken=pools.c.taken - 1))
     tx.execute(update(pool_codes).where(pool_codes.c.pool == pool, pool_codes.c.code == code).values(grant_id=None))
 

@@ -14,6 +14,7 @@ from sop_engine.core.enrolment import Past
 from sop_engine.core.run import Run, from_json, to_json
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import AssignmentRow, RefusedStartRow, RunRow
+from sop_engine.store.tables import EventRow
 
 runs = table_of(RunRow)
 assignments = table_of(AssignmentRow)
@@ -192,3 +193,22 @@ def list_runs(tx: Connection, user_id: int, flow: str | None = None) -> list[Run
     if flow is not None:
         statement = statement.where(runs.c.flow == flow)
     return [run_of(row) for row in tx.execute(statement.order_by(runs.c.id))]
+
+
+def runs_undone(tx: Connection, user_ids: Iterable[int]) -> list[Run]:
+    """Open runs of these users whose starting event no longer counts: it was taken back."""
+    events = table_of(EventRow)
+    gone = select(runs).join(events, events.c.id == runs.c.start_event_id)
+    rows = tx.execute(gone.where(runs.c.user_id.in_(list(user_ids)), runs.c.state == "open", events.c.counted.is_(False)))
+    return [run_of(row) for row in rows]
+
+
+def count_open(tx: Connection) -> dict[tuple[str, int], int]:
+    """Open runs by (flow, version)."""
+    counted = select(runs.c.flow, runs.c.version, func.count()).where(runs.c.state == "open").group_by(runs.c.flow, runs.c.version)
+    return {(flow, version): many for flow, version, many in tx.execute(counted)}
+
+
+def set_version(tx: Connection, ids: Sequence[int], number: int) -> None:
+    """Put runs on another version of their flow."""
+    tx.execute(update(runs).where(runs.c.id.in_(ids)).values(version=number))

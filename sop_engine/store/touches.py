@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
 
+from sop_engine.core.guard import Sent
 from sop_engine.core.run import Run, Touch
 from sop_engine.core.schedule import Existing, Plan, Wanted
 from sop_engine.store.columns import table_of
@@ -54,22 +55,17 @@ def carry_out(tx: Connection, run: Run, rank: int, plan: Plan, now: datetime) ->
     for touch_id, reason in plan.cancel:
         by_reason.setdefault(reason, []).append(touch_id)
     for reason, ids in by_reason.items():
-        cancel(tx, ids, reason, now)
+        cancel_touches(tx, ids, reason, now)
     for touch_id, wanted in plan.shift:
         shifted = {"due_at": wanted.due_at, "first_due_at": wanted.due_at, "late_at": wanted.late_at}
         tx.execute(update(touches).where(touches.c.id == touch_id, touches.c.state == "planned").values(shifted))
 
 
-def cancel(tx: Connection, ids: Sequence[int], reason: str, now: datetime) -> None:
-    """Cancel planned touches."""
-    statement = update(touches).where(touches.c.id.in_(ids), touches.c.state == "planned")
-    tx.execute(statement.values(state="cancelled", reason=reason, done_at=now))
-
-
-def cancel_of_runs(tx: Connection, run_ids: Sequence[int], reason: str, now: datetime) -> None:
-    """Cancel everything planned or queued of these runs; what is being sent goes on."""
-    statement = update(touches).where(touches.c.run_id.in_(run_ids), touches.c.state.in_(("planned", "queued")))
-    tx.execute(statement.values(state="cancelled", reason=reason, done_at=now))
+def cancel_touches(tx: Connection, ids: Sequence[int], reason: str, now: datetime) -> None:
+    """Cancel touches that are planned or queued; what is being sent goes on."""
+    statement = update(touches).where(touches.c.id.in_(ids), touches.c.state.in_(("planned", "queued")))
+    if ids:
+        tx.execute(statement.values(state="cancelled", reason=reason, done_at=now, lease_until=None))
 
 
 def existing_of(tx: Connection, run_id: int) -> list[Existing]:
@@ -166,3 +162,28 @@ def list_touches(tx: Connection, **where: Any) -> list[Row[Any]]:
     for column, value in where.items():
         statement = statement.where(touches.c[column] == value)
     return list(tx.execute(statement))
+
+
+def counted_of(tx: Connection, user_ids: Iterable[int], since_day: int) -> dict[int, list[Sent]]:
+    """By user: marketing messages that count in caps since a local day (sent, being sent, or possibly sent)."""
+    c = touches.c
+    counts = c.state.in_(("sending", "sent", "unknown")) | ((c.state == "failed") & (c.reason == "outcome_unknown"))
+    statement = select(c.user_id, c.intent_at, c.intent_day, c.channel).where(c.user_id.in_(list(user_ids)), c.intent_day >= since_day)
+    found: dict[int, list[Sent]] = {}
+    for row in tx.execute(statement.where(c.purpose == "marketing", counts)):
+        found.setdefault(row.user_id, []).append(Sent(row.intent_at, row.intent_day, row.channel))
+    return found
+
+
+def planned_of(tx: Connection, user_ids: Iterable[int], until: datetime) -> dict[int, list[Touch]]:
+    """By user: touches planned until then."""
+    found: dict[int, list[Touch]] = {}
+    c = touches.c
+    for row in tx.execute(select(*_BRIEF).where(c.user_id.in_(list(user_ids)), c.state == "planned", c.due_at <= until)):
+        found.setdefault(row.user_id, []).append(touch_of(row))
+    return found
+
+
+def channel_of(tx: Connection, touch_id: int) -> str:
+    """The channel of the last attempt."""
+    return tx.execute(select(touches.c.channel).where(touches.c.id == touch_id)).scalar() or ""

@@ -1,0 +1,57 @@
+# Says what can be done with the project; `make` alone lists it. Every target sets up .venv by itself.
+
+PYTHON ?= python3
+BIN := .venv/bin
+FAST := not server and not slow
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run check test bench lint migration migrations-first constraints
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+demo: .venv/demo.stamp ## a shop with real purchases: users placed, messages planned and sent into an outbox
+	$(BIN)/sop demo
+
+run: .venv/base.stamp ## the engine in one process on SQLite: no broker, no Docker
+	$(BIN)/sop run
+
+check: .venv/test.stamp lint ## the fast checks: style, types, arrows, tests without servers (under a minute)
+	$(BIN)/python -m pytest -q -n auto -m "$(FAST)"
+
+test: .venv/test.stamp lint ## everything: also PostgreSQL, Redis and the slow tests
+	$(BIN)/python -m pytest -q -n auto --durations=10
+
+bench: .venv/bench.stamp ## measure: the figures of benchmarks/
+	$(BIN)/python -m benchmarks
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+migration: .venv/test.stamp ## write what the tables say and the migrations do not yet: NAME="a note for every run"
+	$(BIN)/python -m tests.store.write_migration $(NAME)
+	$(call tidy,sop_engine/store/migrations)
+
+migrations-first: .venv/test.stamp ## write the first migrations anew from the tables (only until a release)
+	$(BIN)/python -m tests.store.write_migration first
+	$(call tidy,sop_engine/store/migrations)
+
+constraints: .venv/test.stamp .venv/demo.stamp .venv/bench.stamp ## pin what a clean .venv holds now
+	$(BIN)/python -m pip freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt
+
+.venv/base.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable . --constraint constraints.txt
+	@touch $@
+
+.venv/%.stamp: .venv/base.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[$*]' --constraint constraints.txt
+	@touch $@
+
+define tidy
+	$(BIN)/ruff format --quiet $(1)
+	$(BIN)/ruff check --fix --quiet $(1)
+endef

@@ -1,0 +1,161 @@
+"""Makes the text of a project live: stores the release, its versions, places everybody, and moves or ends runs if asked to."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sop_engine.actions.end import end_runs, refresh_close
+from sop_engine.actions.existing import start_existing
+from sop_engine.actions.refresh import fit_due
+from sop_engine.actions.start import timing_of
+from sop_engine.actions.sweep import SWEPT, place_everybody
+from sop_engine.app import INSTANCE, RELEASE, App, Live, Work
+from sop_engine.core.errors import Refused
+from sop_engine.core.playbook import Flow
+from sop_engine.core.project import Project
+from sop_engine.core.run import Run
+from sop_engine.core.schedule import RunTimes, reconcile, wanted
+from sop_engine.core.version import fingerprint
+from sop_engine.store import metric_values, runs, touches, versions
+from sop_engine.store.people import people
+from sop_engine.store.scope import Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an apply does to one flow. `kind`: new, changed, same or removed; `running`: open runs on older versions."""
+
+    flow: str
+    kind: str
+    old: int | None
+    new: int | None
+    running: int = 0
+    approve_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an apply treats running users: carry them over, give them corrected texts, end runs of removed flows; and who approved."""
+
+    move: bool = False
+    texts: bool = False
+    stop: bool = False
+    approved_by: str = ""
+
+
+def preview(app: App, project: Project) -> list[Change]:
+    """What applying this project would change, flow by flow; nothing is written."""
+    with app.transaction() as tx:
+        return _changes(Work(app, tx, _no_live(project), datetime.min), project)
+
+
+def _no_live(project: Project) -> Live:
+    return Live("", project)
+
+
+def _changes(work: Work, project: Project) -> list[Change]:
+    latest = versions.latest_versions(work.tx)
+    running = runs.count_open(work.tx)
+    changes = []
+    for flow in project.flows.values():
+        old = latest.get(flow.id)
+        same = old is not None and old.fingerprint == fingerprint(flow, project)
+        number = 1 if old is None else old.number if same else old.number + 1
+        older = sum(many for (name, version), many in running.items() if name == flow.id and version != number)
+        kind = "new" if old is None else "same" if same else "changed"
+        changes.append(Change(flow.id, kind, old.number if old else None, number, older, flow.approve_by))
+    for name, version in latest.items():
+        many = sum(n for (flow, _), n in running.items() if flow == name)
+        if name not in project.flows and many:
+            changes.append(Change(name, "removed", version.number, None, many))
+    return changes
+
+
+def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, options: Options | None = None) -> list[Change]:
+    """Make a checked project live, in one transaction. Raises Refused when a changed flow needs an approval that is missing."""
+    options = options or Options()
+    with app.transaction() as tx:
+        changes = _changes(Work(app, tx, _no_live(project), now), project)
+        _need_approval(changes, options)
+        versions.add_release(tx, project.hash, files, now)
+        for change in changes:
+            if change.kind in ("new", "changed") and change.new is not None:
+                mark = fingerprint(project.flows[change.flow], project)
+                version = versions.Version(change.flow, change.new, mark, project.hash)
+                versions.add_version(tx, version, now, approved_by=options.approved_by)
+        versions.set_mark(tx, RELEASE, project.hash)
+        _first_marks(tx, now, project)
+        app.forget_live()
+        work = Work(app, tx, app.live(tx), now)
+        _bring_up(work, changes)
+        _running_users(work, changes, options)
+        start_existing(work)
+    return changes
+
+
+def _need_approval(changes: Sequence[Change], options: Options) -> None:
+    waiting = [c for c in changes if c.approve_by and c.kind in ("new", "changed")]
+    if waiting and not options.approved_by:
+        listed = ", ".join(f"{c.flow} ({c.approve_by})" for c in waiting)
+        raise Refused(f"these flows need an approval before they go live: {listed}. Say who approved with --approved-by NAME.")
+
+
+def _first_marks(tx: "Connection", now: datetime, project: Project) -> None:
+    if versions.get_mark(tx, INSTANCE) is None:
+        versions.set_mark(tx, INSTANCE, hashlib.sha256(f"{project.settings.name}{now.isoformat()}".encode()).hexdigest()[:16])
+    if versions.get_mark(tx, SWEPT) is None:
+        versions.set_mark(tx, SWEPT, str(now.astimezone(project.zone).date().toordinal()))
+    for flow in project.flows.values():
+        if flow.start.kind in ("every", "date") and versions.get_mark(tx, f"fired:{flow.id}") is None:
+            versions.set_mark(tx, f"fired:{flow.id}", now.isoformat())
+
+
+def _bring_up(work: Work, changes: Sequence[Change]) -> None:
+    """Columns, values, fits and levels of everybody for the new rules. Who matches on this day is no start (see `existing`)."""
+    fresh = metric_values.prepare(work.tx, work.project)
+    if fresh:
+        metric_values.recompute(work.tx, work.project, Scope.everybody(), work.now, only=fresh)
+    rehearsal = work.app.rehearsal
+    if rehearsal is None or rehearsal.draws:
+        fit_due(work, lambda _metric, last: last is None)
+    place_everybody(work, "apply", may_start=False)
+
+
+def _running_users(work: Work, changes: Sequence[Change], options: Options) -> None:
+    for change in changes:
+        if change.kind == "removed" and options.stop:
+            _each_open(work, change.flow, lambda page: end_runs(work, page, "stopped"))
+        elif change.running and change.kind != "removed" and options.move:
+            flow, number = work.project.flows[change.flow], change.new or 1
+            _each_open(work, change.flow, lambda page, f=flow, n=number: _move(work, page, f, n))  # type: ignore[misc]  # bound now
+        elif change.running and change.kind != "removed" and options.texts:
+            versions.set_texts(work.tx, change.flow, work.live.release)
+
+
+def _each_open(work: Work, flow: str, do: Callable[[Sequence[Run]], None]) -> None:
+    after = 0
+    while page := runs.open_runs(work.tx, [flow], after, 500):
+        do(page)
+        after = page[-1].id
+
+
+def _move(work: Work, page: Sequence[Run], flow: Flow, number: int) -> None:
+    """Carry open runs over by step names: what has run stays, what is gone is cancelled, what is new is planned."""
+    known = people(work.tx, {run.user_id for run in page})
+    listed = touches.touches_of_runs(work.tx, [run.id for run in page])
+    for run in page:
+        person = known[run.user_id]
+        times = RunTimes(run.started_at, run.anchor_day, f"{person.key}:{run.start_key}")
+        there = touches.existing_of(work.tx, run.id)
+        waiting = {t.step for t in listed.get(run.id, [])}
+        from_steps = {s.name for s in flow.steps if s.source is not None or s.every is not None} & waiting
+        wants = [w for w in wanted(flow, times, timing_of(work, person, {})) if w.step not in from_steps]
+        plan = reconcile(wants, [e for e in there if e.step not in from_steps])
+        touches.carry_out(work.tx, run, flow.rank, plan, work.now)
+    runs.set_version(work.tx, [run.id for run in page], number)
+    refresh_close(work, [run.id for run in page])

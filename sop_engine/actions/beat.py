@@ -1,0 +1,66 @@
+"""One beat of the engine: what a minute brings. The same for `sop run`, `sop tick`, stories and backtests."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sop_engine.actions.deliver import deliver
+from sop_engine.actions.end import close_finished
+from sop_engine.actions.refresh import refresh_due
+from sop_engine.actions.release import release_due, rescue
+from sop_engine.actions.scheduled import next_occasion, start_scheduled
+from sop_engine.actions.sweep import sweep_missed
+from sop_engine.app import App
+from sop_engine.core.calendar import midnight
+from sop_engine.store import runs, touches
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What one beat did."""
+
+    swept: int = 0  # local midnights
+    refreshed: tuple[str, ...] = ()
+    started: int = 0  # by schedules
+    released: int = 0
+    closed: int = 0  # runs finished
+    rescued: int = 0  # touches whose worker died before it began: planned again
+    lost: int = 0  # touches whose worker died while sending: outcome unknown
+
+
+def beat(app: App, now: datetime, enqueue: Callable[[Sequence[tuple[int, int]]], object] | None = None) -> Beat:
+    """Sweep missed midnights, refresh what is due, start schedules, take back expired leases, release what is due, close finished runs.
+
+    `enqueue` hands hints to workers; without it they are delivered here.
+    """
+    swept = sweep_missed(app, now)
+    rehearsal = app.rehearsal
+    refreshed = refresh_due(app, now) if rehearsal is None or rehearsal.draws else []
+    started = start_scheduled(app, now)
+    rescued, lost = rescue(app, now)
+    released = closed = 0
+    while True:
+        more = release_due(app, now, enqueue or (lambda hints: deliver(app, hints, now)))
+        with app.work(now) as work:
+            ended = close_finished(work)
+        released, closed = released + more, closed + ended
+        if not more and not ended:
+            return Beat(swept, tuple(refreshed), started, released, closed, rescued, lost)
+
+
+def next_moment(app: App, now: datetime) -> datetime:
+    """The next time anything can happen by itself: a midnight, a touch that is due, a run that is over, a scheduled start."""
+    with app.work(now) as work:
+        tomorrow = midnight((now.astimezone(work.live.zone) + timedelta(days=1)).date(), work.live.zone)
+        times = [tomorrow, touches.next_due(work.tx), runs.next_close(work.tx), next_occasion(work)]
+    return max(now, min(t for t in times if t is not None))
+
+
+def advance(app: App, now: datetime, until: datetime, *, inclusive: bool = True) -> datetime:
+    """Let made-up time pass from `now` to `until`, one beat at every moment something happens; returns `until`."""
+    while True:
+        moment = next_moment(app, now)
+        if moment > until or (moment == until and not inclusive):
+            return until
+        beat(app, moment)
+        now = moment if moment > now else moment + timedelta(microseconds=1)

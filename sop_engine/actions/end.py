@@ -1,0 +1,149 @@
+"""Ends runs: goals reached, exits, levels left; cancels what is planned and plans the steps that belong to an end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sop_engine.app import Work
+from sop_engine.core.conditions import Facts, Value, holds, refs_of
+from sop_engine.core.enrolment import ending_exit, goal_counts
+from sop_engine.core.interest import flow_conditions
+from sop_engine.core.playbook import Flow
+from sop_engine.core.run import Run, Touch
+from sop_engine.core.schedule import DONE, Progress, closes_at, goal_window_end, wanted_at
+from sop_engine.store import grants, runs, touches
+
+
+def flow_of(work: Work, run: Run) -> Flow | None:
+    """The flow as the run started with it; None when its release is gone."""
+    found = work.app.pinned(work.tx, run.flow, run.version)
+    return found[0] if found else None
+
+
+def steps_seen(work: Work, run_ids: Iterable[int]) -> dict[int, dict[str, Value | None]]:
+    """By run: `step.S` (it ran) and `step.S.opened` and the like, as facts."""
+    ids = list(run_ids)
+    facts: dict[int, dict[str, Value | None]] = {i: {} for i in ids}
+    for run_id, listed in touches.touches_of_runs(work.tx, ids).items():
+        facts[run_id].update({f"step.{t.step}": True for t in listed if t.opened_window or t.state == "sent"})
+    for run_id, seen in touches.receipts_of_runs(work.tx, ids).items():
+        facts[run_id].update({f"step.{step}.{kind}": True for step, kind in seen})
+    return facts
+
+
+def reads_steps(flow: Flow) -> bool:
+    """Whether any condition of the flow looks at what its steps did."""
+    return any(r.space == "step" for c in flow_conditions(flow) for r in refs_of(c))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A goal, by name, was reached: when, by an event with which fields, and whether `at: goal` steps may still run."""
+
+    name: str
+    at: datetime
+    fields: Mapping[str, Value | None] = field(default_factory=dict)
+    steps: bool = True
+
+
+def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached) -> bool:
+    """Count a goal (the flow's own, or one of `counts`) if it came inside its window. Returns whether the run ended."""
+    touched = [t.done_at or t.due_at for t in touches.touches_of_runs(work.tx, [run.id]).get(run.id, []) if t.opened_window]
+    goal = next(g for g in (flow.goal, *flow.counts) if g is not None and g.name == reached.name)
+    if not goal_counts(goal, reached.at, touched, work.live.zone):
+        return False
+    if goal is not flow.goal:
+        runs.note_counted(work.tx, run.id, reached.name, reached.at)
+        return False
+    if run.goal_at is not None:
+        return False
+    runs.note_goal(work.tx, run, reached.at, {f"event.{k}": v for k, v in reached.fields.items()})
+    return run.open and _goal_of_open_run(work, run, flow, reached.steps)
+
+
+def _goal_of_open_run(work: Work, run: Run, flow: Flow, steps: bool) -> bool:
+    if steps:
+        rows = [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "goal", work.moment(run.user_id))]
+        touches.add_touches(work.tx, rows)
+    if "goal" in flow.keep_going:
+        refresh_close(work, [run.id])
+        return False
+    end_runs(work, [run], "goal")
+    return True
+
+
+def end_by_facts(work: Work, run: Run, flow: Flow, facts: Facts) -> bool:
+    """Goals that become true without an event, then exits in file order. Returns whether the run ended."""
+    for goal in (flow.goal, *flow.counts):
+        true_now = goal is not None and goal.enter is not None and holds(goal.enter, facts)
+        if true_now and goal is not None and reach_goal(work, run, flow, Reached(goal.name, work.moment(run.user_id))):
+            return True
+    reason = ending_exit(flow, facts)
+    if reason is not None:
+        end_runs(work, [run], reason)
+    return reason is not None
+
+
+def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
+    """End open runs: cancel what is planned, plan their `at: end` steps, void unused benefits of undone ones."""
+    ids = [run.id for run in ended]
+    if not ids:
+        return
+    at = max(work.moment(run.user_id) for run in ended)
+    touches_of = touches.touches_of_runs(work.tx, ids)
+    runs.end_runs(work.tx, ids, reason, at)
+    kept = [(run, flow) for run in ended if (flow := flow_of(work, run)) is not None]
+    goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(kept, t)}
+    stale = [t.id for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
+    touches.cancel_touches(work.tx, stale, "ended", at)
+    for run, flow in kept:
+        rows = [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "end", work.moment(run.user_id))]
+        touches.add_touches(work.tx, rows)
+    if reason == "undone":
+        grants.void_unused(work.tx, ids)
+    runs.set_close(work.tx, {run.id: _window_end(work, run, flow, touches_of.get(run.id, [])) for run, flow in kept})
+
+
+def _outlives(kept: Sequence[tuple[Run, Flow]], touch: Touch) -> bool:
+    flow = next((f for r, f in kept if r.id == touch.run_id), None)
+    step = flow.step(touch.step) if flow else None
+    return step is not None and step.at is not None and step.at.kind in ("goal", "end")
+
+
+def _window_end(work: Work, run: Run, flow: Flow, listed: Sequence[Touch]) -> datetime | None:
+    """Until when goals of an ended run still count; None when none can."""
+    times = [t.done_at or t.due_at for t in listed if t.opened_window]
+    lengths = [g.within for g in (flow.goal, *flow.counts) if g is not None]
+    if not times or not lengths or run.goal_at is not None:
+        return None
+    return max(goal_window_end(max(times), length, work.live.zone) for length in lengths)
+
+
+def refresh_close(work: Work, run_ids: Sequence[int]) -> None:
+    """Work out anew when these open runs will be finished."""
+    listed = touches.touches_of_runs(work.tx, run_ids)
+    found = runs.get_runs(work.tx, run_ids)
+    times: dict[int, datetime | None] = {}
+    for run in found.values():
+        flow = flow_of(work, run)
+        if run.open and flow is not None:
+            times[run.id] = closes_at(flow, _progress(run, listed.get(run.id, [])), work.now, work.live.zone)
+    runs.set_close(work.tx, times)
+
+
+def _progress(run: Run, listed: Sequence[Touch]) -> Progress:
+    windows = [t.done_at or t.due_at for t in listed if t.opened_window]
+    return Progress(
+        waiting=any(t.state not in DONE for t in listed),
+        ran=frozenset(t.step for t in listed if t.opened_window),
+        ended_steps=frozenset(t.step for t in listed if t.state in DONE),
+        last_touch_at=max(windows, default=None),
+        goal_reached=run.goal_at is not None,
+    )
+
+
+def close_finished(work: Work) -> int:
+    """End the runs that are finished by now; how many."""
+    due = runs.runs_to_close(work.tx, work.now)
+    end_runs(work, due, "finished")
+    return len(due)

@@ -1,0 +1,145 @@
+"""Gives benefits inside the transaction of an intent: limits, stacking, budgets and stock counted from rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sop_engine.actions.gather import Gathered, Item
+from sop_engine.app import Work
+from sop_engine.core.benefits import BenefitState, Give, choose, next_choice
+from sop_engine.core.calendar import window_start_day
+from sop_engine.core.catalog import Benefit
+from sop_engine.core.conditions import Value
+from sop_engine.core.forms import Limit
+from sop_engine.core.guard import Skip
+from sop_engine.store import grants
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A benefit that will be promised with the message; its code is taken when the text is written."""
+
+    benefit: Benefit
+    give: Give
+    on: date  # the last local day it is valid
+
+    def values(self, code: str | None) -> Mapping[str, Value | None]:
+        """What a text may say about it."""
+        one = self.benefit
+        return {
+            "benefit.name": one.name,
+            "benefit.code": code,
+            "benefit.worth": one.worth or None,
+            "benefit.min_spend": one.min_spend,
+            "benefit.expires": self.on,
+        }
+
+
+@dataclass
+class Purse:
+    """The benefits of one batch: sums are read once per benefit and kept up to date while the batch is worked through."""
+
+    work: Work
+    known: Gathered
+    _spent: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    _codes: dict[int, str] = field(default_factory=dict)  # by id of the Given
+    _left: dict[str, int | None] = field(default_factory=dict)
+
+    def give(self, item: Item, name: str) -> Given | Skip:
+        """The benefit of this name, or the one that stands in for it; a Skip with the reason when none can be given."""
+        benefit: Benefit | None = item.project.benefits[name]
+        skip = Skip("empty")
+        while benefit is not None:
+            zone = self.work.zone_of(item.person.timezone)
+            outcome = choose(benefit, self._state(item, benefit), now=self.work.now, zone=zone)
+            if isinstance(outcome, Give):
+                return Given(benefit, outcome, (outcome.expires_at.astimezone(zone) - timedelta(microseconds=1)).date())
+            skip = Skip(outcome.reason, benefit.name)
+            benefit = next_choice(benefit, outcome, item.project.benefits)
+        return skip
+
+    def _state(self, item: Item, benefit: Benefit) -> BenefitState:
+        user = item.touch.user_id
+        mine = self.known.given.get((user, benefit.name), [])
+        held = [g for (owner, _), rows in self.known.given.items() if owner == user for g in rows if g.state in ("reserved", "issued")]
+        rehearsal = self.work.app.rehearsal is not None and not self.work.app.rehearsal.draws
+        flow_left = None
+        if item.flow.budget is not None and not rehearsal:
+            flow_left = item.flow.budget.most - self._sum("flow", item.flow.id, item.flow.budget)
+        return BenefitState(
+            given=sum(1 for g in mine if self._inside(g, benefit.limit)),
+            spent=Decimal(0) if rehearsal else self._sum("benefit", benefit.name, benefit.budget),
+            pool_left=None if rehearsal else self._pool_left(benefit.pool),
+            user_holds_unused=any(g.expires_at is None or g.expires_at > self.work.now for g in held),
+            flow_budget_left=flow_left,
+        )
+
+    def _inside(self, grant: Any, limit: Limit) -> bool:
+        if limit.per.days is not None:
+            return bool(grant.given_day > self.work.day - limit.per.days)
+        given_at: datetime = grant.given_at
+        return given_at > self.work.now - (limit.per.exact or timedelta())
+
+    def _sum(self, what: str, name: str, limit: Limit) -> Decimal:
+        if (what, name) not in self._spent:
+            since = window_start_day(self.work.now, limit.per, self.work.live.zone).toordinal()
+            self._spent[what, name] = grants.spent(self.work.tx, since_day=since, **{what: name})
+        return self._spent[what, name]
+
+    def _pool_left(self, pool: str) -> int | None:
+        if pool not in self._left:
+            self._left[pool] = grants.pool_left(self.work.tx, pool)
+        return self._left[pool]
+
+    def code(self, given: Given) -> str | None:
+        """Take a code of the pool; None when it is empty after all."""
+        code = grants.take_code(self.work.tx, given.benefit.pool, self.work.app.new_code)
+        if code is not None:
+            self._codes[id(given)] = code
+        return code
+
+    def forget(self, given: Given | None) -> None:
+        """The text could not be written: give the code back."""
+        code = self._codes.pop(id(given), None)
+        if given is not None and code is not None:
+            grants.give_back(self.work.tx, given.benefit.pool, code)
+
+    def commit(self, given: Given | None, item: Item) -> None:
+        """Reserve the benefit for this touch."""
+        if given is None:
+            return
+        code = self._codes.pop(id(given), None) or self.code(given) or ""
+        benefit, now = given.benefit, self.work.now
+        new = grants.NewGrant(
+            user_id=item.touch.user_id,
+            run_id=item.run.id,
+            touch_id=item.touch.id,
+            flow=item.flow.id,
+            step=item.step.name,
+            benefit=benefit.name,
+            pool=benefit.pool,
+            code=code,
+            cost=benefit.cost,
+            given_at=now,
+            given_day=self.work.day,
+            expires_at=given.give.expires_at,
+        )
+        grants.add_grant(self.work.tx, new)
+        for key in (("benefit", benefit.name), ("flow", item.flow.id)):
+            if key in self._spent:
+                self._spent[key] += benefit.cost
+        left = self._left.get(benefit.pool)
+        if left is not None:
+            self._left[benefit.pool] = left - 1
+        row = _Promised(now, self.work.day, "reserved", given.give.expires_at)
+        self.known.given.setdefault((item.touch.user_id, benefit.name), []).append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Promised:
+    given_at: datetime
+    given_day: int
+    state: str
+    expires_at: datetime | None

@@ -1,0 +1,182 @@
+"""Takes in events: stored once, facts recomputed, levels moved, runs started and ended, in the same transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sop_engine.actions.end import Reached, end_runs, flow_of, reach_goal
+from sop_engine.actions.place import Cause, place_users
+from sop_engine.actions.receive import receive
+from sop_engine.actions.start import Candidate
+from sop_engine.actions.tagging import tag_by_words
+from sop_engine.app import App, Work
+from sop_engine.core.conditions import Condition, Facts, Value, holds, refs_of
+from sop_engine.core.interest import user_names
+from sop_engine.core.playbook import Flow
+from sop_engine.core.project import Project
+from sop_engine.core.records import EventRecord
+from sop_engine.core.run import Run
+from sop_engine.store import events as store_events
+from sop_engine.store import facts as store_facts
+from sop_engine.store import metric_values, runs, tags
+from sop_engine.store import users as store_users
+from sop_engine.store.scope import Scope
+
+TRIGGER_WINDOW = timedelta(hours=72)  # an event that comes later starts no flow
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch: events stored, events that were stored before, users seen for the first time, moves."""
+
+    stored: int = 0
+    repeated: int = 0
+    new_users: int = 0
+    moves: int = 0
+
+    def __add__(self, other: "Recorded") -> "Recorded":
+        return Recorded(
+            self.stored + other.stored, self.repeated + other.repeated, self.new_users + other.new_users, self.moves + other.moves
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event that is in the log, with its user."""
+
+    id: int
+    user_id: int
+    record: EventRecord
+    facts: Facts = field(default_factory=dict)  # fields, and actor source date hour weekday
+
+
+def record_events(app: App, records: Sequence[EventRecord], now: datetime, *, at_event_time: bool = False) -> Recorded:
+    """Take in live events. Each user's events are taken one after the other, different users' together; one transaction a round.
+
+    With `at_event_time` (replays) what happens to a user happens at the time of the event, not at `now`.
+    """
+    total = Recorded()
+    for batch in rounds(records):
+        with app.work(now) as work:
+            if at_event_time:
+                work = Work(app, work.tx, work.live, max(r.at for r in batch))
+            total += _take(work, batch, at_event_time)
+    return total
+
+
+def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
+    """The events in order, cut so that no user is in a round twice."""
+    listed: list[list[EventRecord]] = []
+    seen: dict[str, int] = {}
+    for record in records:
+        index = seen.get(record.user_key, 0)
+        seen[record.user_key] = index + 1
+        if index == len(listed):
+            listed.append([])
+        listed[index].append(record)
+    return listed
+
+
+def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Recorded:
+    known = store_events.known_messages(work.tx, [r.message_id for r in batch])
+    fresh = [r for r in batch if r.message_id not in known]
+    if not fresh:
+        return Recorded(repeated=len(batch))
+    ids, new_users = store_users.ensure_users(work.tx, work.project, [(r.user_key, r.at) for r in fresh])
+    if at_event_time:
+        work.moments = {ids[r.user_key]: r.at for r in fresh}
+    before = _start_candidates(work, fresh, ids)
+    event_ids = store_events.add_events(work.tx, work.project, fresh, ids, work.now)
+    stored = [Stored(event_ids[r.message_id], ids[r.user_key], r, event_facts(r, work.project)) for r in fresh]
+    moves = _consequences(work, stored, before)
+    return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves)
+
+
+def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, list[Candidate]]) -> int:
+    """Everything an event leads to, in the order of the language."""
+    users = [s.user_id for s in stored]
+    end_runs(work, runs.runs_undone(work.tx, users), "undone")
+    for one in stored:
+        receive(work, one.id, one.user_id, one.record)
+    _goals(work, stored)
+    tag_by_words(work, [(s.id, s.user_id, s.record) for s in stored])
+    metric_values.recompute(work.tx, work.project, Scope.of(users), work.now)
+    tags.refresh_rule_tags(work.tx, work.project, Scope.of(users), work.now)
+    by_message = {s.record.message_id: s for s in stored}
+    candidates = [
+        Candidate(c.user_id, c.flow, c.cause, c.start_key, by_message[key].id, c.event, c.before)
+        for key, listed in before.items()
+        for c in listed
+    ]
+    cause = Cause("event", {s.user_id: s.id for s in stored})
+    return len(place_users(work, users, cause, candidates=candidates))
+
+
+def event_facts(record: EventRecord, project: Project) -> dict[str, Value | None]:
+    """What `where` may read of an event: its fields, and actor, source, local date, hour and weekday."""
+    local = record.at.astimezone(project.zone)
+    return {
+        **record.fields,
+        "id": record.message_id,
+        "actor": record.actor,
+        "source": record.source,
+        "date": local.date(),
+        "hour": Decimal(local.hour),
+        "weekday": Decimal(local.isoweekday()),
+    }
+
+
+def fits(record: EventRecord, kinds: Iterable[str], where: Condition | None, facts: Facts, project: Project) -> bool:
+    """Whether an event is one of `kinds` and fits `where`; what others did is seen only where `where` names the actor."""
+    if record.event not in kinds:
+        return False
+    catalogued = project.events.get(record.event)
+    if catalogued is not None and catalogued.where is not None and not holds(catalogued.where, facts):
+        return False
+    others = (catalogued is not None and catalogued.built_in) or any(r.name == "actor" for r in refs_of(where))
+    if record.actor != "user" and not others:
+        return False
+    return where is None or holds(where, facts)
+
+
+def is_late(record: EventRecord, now: datetime) -> bool:
+    """Whether the event came so late that it starts nothing and runs no goal step."""
+    return now - record.at > TRIGGER_WINDOW
+
+
+def _start_candidates(work: Work, fresh: Sequence[EventRecord], ids: Mapping[str, int]) -> dict[str, list[Candidate]]:
+    """By message id: flows this event would start, with the facts as they are just before it."""
+    pairs: list[tuple[EventRecord, Flow]] = []
+    for record in fresh:
+        flows = work.live.interest.by_event.get(record.event, ())
+        if flows and not is_late(record, work.now):
+            facts = event_facts(record, work.project)
+            pairs += [(record, f) for f in flows if fits(record, f.start.events, f.start.where, facts, work.project)]
+    if not pairs:
+        return {}
+    names = user_names(flow.only for _, flow in pairs)
+    before = store_facts.read_facts(work.tx, work.project, names, Scope.of({ids[r.user_key] for r, _ in pairs}), work.now)
+    found: dict[str, list[Candidate]] = {}
+    for record, flow in pairs:
+        user = ids[record.user_key]
+        one = Candidate(user, flow, f"event {record.event}", record.message_id, None, record.fields, before.get(user, {}))
+        found.setdefault(record.message_id, []).append(one)
+    return found
+
+
+def _goals(work: Work, stored: Sequence[Stored]) -> None:
+    """Goals by event, for runs that were there before the event."""
+    sight = runs.runs_in_sight(work.tx, [s.user_id for s in stored], min(s.record.at for s in stored))
+    for one in stored:
+        for run in sight.get(one.user_id, ()):
+            flow = flow_of(work, run)
+            if flow is not None and run.started_at <= one.record.at and run.start_event_id != one.id:
+                _goals_of_run(work, run, flow, one)
+
+
+def _goals_of_run(work: Work, run: Run, flow: Flow, one: Stored) -> None:
+    for goal in (*flow.counts, flow.goal):  # the goal last: it may end the run
+        if goal is not None and fits(one.record, goal.events, goal.where, one.facts, work.project):
+            steps = not is_late(one.record, work.now)
+            reach_goal(work, run, flow, Reached(goal.name, one.record.at, one.record.fields, steps))

@@ -1,0 +1,282 @@
+"""Decides about each touch of a batch and writes the intent: the last look, the benefit, the text, all in one transaction."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
+from sop_engine.actions.giving import Given, Purse
+from sop_engine.actions.outcome import Done, finish
+from sop_engine.app import Work
+from sop_engine.channels.contract import Message
+from sop_engine.core.calendar import local_day
+from sop_engine.core.conditions import Facts, Value
+from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, choice_word, look
+from sop_engine.core.interest import QUIET
+from sop_engine.core.playbook import Flow
+from sop_engine.core.run import Touch
+from sop_engine.core.template import Template
+from sop_engine.core.wording import forbidden_words
+from sop_engine.rendering import MissingVariable, RenderFailed, render
+from sop_engine.store import grants, touches
+
+LEASE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A message that will be handed to its channel once the transaction is committed."""
+
+    item: Item
+    channel: str
+    message: Message
+
+
+@dataclass
+class Batch:
+    """What is written at the end of the transaction."""
+
+    intents: list[Intent] = field(default_factory=list)
+    rows: list[dict[str, object]] = field(default_factory=list)  # of touches that leave `queued`
+    done: list[Done] = field(default_factory=list)
+
+
+def intend(work: Work, queued: list[Touch]) -> list[Intent]:
+    """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit."""
+    known = gather(work, queued)
+    purse = Purse(work, known)
+    batch = Batch()
+    for touch in known.gone:
+        batch.rows.append({"touch": touch.id, "state": "cancelled", "reason": "removed", "done_at": work.now, "lease_until": None})
+    for item in known.items:
+        _decide(work, known, purse, item, batch)
+    touches.write(work.tx, "queued", batch.rows)
+    finish(work, batch.done)
+    return batch.intents
+
+
+def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch) -> None:
+    facts = _facts(known, item)
+    situation = _situation(work, known, item, facts)
+    decision = look(situation)
+    if isinstance(decision, Defer):
+        _defer(item, decision, batch)
+        return
+    word = None
+    given: Given | None = None
+    if isinstance(decision, Send) and item.step.give is not None:
+        word = choice_word(item.step, item.step.give.by, facts, situation.variant)
+        names = item.step.give.pick(word)
+        outcome = purse.give(item, names[0]) if names else None
+        if isinstance(outcome, Skip):
+            decision = outcome
+        else:
+            given = outcome
+    if isinstance(decision, Send) and _withheld(item, decision):
+        decision = Skip("holdout")
+    if isinstance(decision, Skip):
+        _skip(work, item, decision, batch)
+    else:
+        _carry_out(work, known, purse, _Act(item, decision, given, facts), batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    item: Item
+    send: Send
+    given: Given | None
+    facts: Facts
+
+
+def _withheld(item: Item, send: Send) -> bool:
+    """Held-out users of the flow get nothing of it; those of the whole project get no marketing."""
+    marketing = send.template is not None and send.template.purpose == "marketing"
+    return item.run.held_out and (item.flow.holdout > 0 or marketing)
+
+
+def _facts(known: Gathered, item: Item) -> Facts:
+    return {**known.facts.get(item.touch.user_id, {}), **item.run.held, **known.steps.get(item.run.id, {})}
+
+
+def _situation(work: Work, known: Gathered, item: Item, facts: Facts) -> Situation:
+    user, settings = item.touch.user_id, item.project.settings
+    quiet, level = facts.get(QUIET), facts.get(settings.primary_tier)
+    scopes = {"all", f"playbook:{item.flow.playbook}"} | {f"channel:{c}" for c in _channels(item)}
+    held_out_arm = item.run.held_out and item.flow.variants
+    return Situation(
+        project=item.project,
+        flow=item.flow,
+        step=item.step,
+        now=work.now,
+        zone=work.zone_of(item.person.timezone),
+        facts=facts,
+        late_at=item.touch.late_at,
+        run_open=item.run.open,
+        waited_for=item.touch.reason,
+        variant=item.flow.variants[0][0] if held_out_arm else item.run.variant,
+        level=level if isinstance(level, str) else None,
+        quiet_days=int(quiet) if isinstance(quiet, Decimal) else None,
+        opted_out=known.opted_out.get(user, frozenset()),
+        sent=known.sent.get(user, []),
+        rivals=_rivals(work, known, item),
+        paused=bool(scopes & known.stopped),
+        handed_off=user in known.handed_off,
+        extra=_placeholders(item),
+        locale=item.person.locale,
+    )
+
+
+def _channels(item: Item) -> set[str]:
+    names = item.step.send.names() if item.step.send else ()
+    return {item.project.template(n, item.person.locale).channel for n in names}
+
+
+def _placeholders(item: Item) -> Mapping[str, Value | None]:
+    """Names that will be known when the message is written: of the benefit, if the step gives one, and of links."""
+    benefit = dict.fromkeys((f"benefit.{n}" for n in ("name", "code", "worth", "min_spend", "expires")), None)
+    return benefit if item.step.give is not None else {}
+
+
+def _rivals(work: Work, known: Gathered, item: Item) -> int:
+    """Marketing touches of higher priority, planned for the same local day of the user."""
+    end = local_day_end(work, item.person)
+    higher = [t for t in known.planned.get(item.touch.user_id, ()) if t.rank > item.flow.rank and t.due_at < end]
+    return sum(1 for t in higher if _is_marketing(work, t))
+
+
+def _is_marketing(work: Work, touch: Touch) -> bool:
+    flow: Flow | None = work.project.flows.get(touch.flow)
+    step = flow.step(touch.step) if flow else None
+    if step is None or step.send is None:
+        return False
+    return any(work.project.template(n, None).purpose == "marketing" for n in step.send.names())
+
+
+def _defer(item: Item, defer: Defer, batch: Batch) -> None:
+    due = min(defer.until, item.touch.late_at + timedelta(seconds=1))
+    row = {"touch": item.touch.id, "state": "planned", "reason": defer.reason, "due_at": due, "lease_until": None}
+    batch.rows.append(row)
+
+
+def _skip(work: Work, item: Item, skip: Skip, batch: Batch) -> None:
+    row = {
+        "touch": item.touch.id,
+        "state": "skipped",
+        "reason": skip.reason,
+        "detail": skip.detail,
+        "done_at": work.now,
+        "lease_until": None,
+    }
+    batch.rows.append(row)
+    batch.done.append(Done(item, "skipped", skip.reason, work.now))
+
+
+def _carry_out(work: Work, known: Gathered, purse: Purse, act: _Act, batch: Batch) -> None:
+    """Write the text and the intent; a text that cannot be written takes no code."""
+    item, template = act.item, act.send.template
+    if template is None:
+        purse.commit(act.given, item)
+        batch.rows.append({"touch": item.touch.id, "state": "sent", "done_at": work.now, "lease_until": None, "intent_at": work.now})
+        batch.done.append(Done(item, "sent", None, work.now))
+        _void(work, item)
+        return
+    written = _write(work, act, template, purse)
+    if isinstance(written, Skip):
+        purse.forget(act.given)
+        _skip(work, item, written, batch)
+        return
+    purse.commit(act.given, item)
+    _void(work, item)
+    _note_intent(work, known, act, written, batch)
+
+
+def _void(work: Work, item: Item) -> None:
+    if item.step.void:
+        grants.void_unused(work.tx, [item.run.id], item.step.void)
+
+
+def _write(work: Work, act: _Act, template: Template, purse: Purse) -> Message | Skip:
+    item, channel = act.item, act.send.channel
+    code = purse.code(act.given) if act.given else ""
+    if code is None:
+        return Skip("empty")
+    values = {**act.facts, **(act.given.values(code) if act.given else {})}
+    links = {**dict(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}
+    locale = template.locale or item.project.settings.locale
+    currency = item.project.settings.currency
+    try:
+        text = render(template, values, locale=locale, links=links, currency=currency)
+    except MissingVariable as missing:
+        return Skip("unknown", str(missing))
+    except RenderFailed as failed:
+        return Skip("render", str(failed))
+    if channel is not None and channel.max_length and len(text.text) > channel.max_length:
+        return Skip("too_long", f"{len(text.text)} characters, at most {channel.max_length}")
+    said = forbidden_words(text.text, item.project.settings.never_say) if template.purpose != "internal" else ()
+    if said:
+        return Skip("render", f"would say {', '.join(said)}")
+    return Message(
+        key=_key(work, item, channel.name if channel else ""),
+        now=work.now,
+        purpose=template.purpose,
+        to=act.send.address,
+        subject=text.subject,
+        text=text.text,
+        provider_template=template.provider_template,
+        attachments=template.attachments,
+        not_after=item.touch.late_at,
+        run=str(item.run.id),
+        playbook=item.flow.playbook,
+        version=str(item.run.version),
+        step=item.step.name,
+        variant=item.run.variant or "",
+        user_id=item.person.id,
+        touch_id=item.touch.id,
+        user_key=item.person.key,
+        benefit_code=code,
+        benefit_expires_at=act.given.give.expires_at if act.given else None,
+        template=template.name,
+        unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" else "",
+    )
+
+
+def _key(work: Work, item: Item, channel: str) -> str:
+    """The same for every repeat of this attempt: of the instance, the touch, the channel and the number of proven refusals."""
+    text = f"{work.app.instance(work.tx)}|{item.touch.id}|{channel}|{item.touch.attempts}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _note_intent(work: Work, known: Gathered, act: _Act, message: Message, batch: Batch) -> None:
+    item, template, channel = act.item, act.send.template, act.send.channel
+    if template is None or channel is None:
+        return
+    day = local_day(work.now, work.zone_of(item.person.timezone)).toordinal()
+    level = act.facts.get(item.project.settings.primary_tier)
+    batch.rows.append(
+        {
+            "touch": item.touch.id,
+            "state": "sending",
+            "reason": None,
+            "purpose": template.purpose,
+            "channel": channel.name,
+            "template": template.name,
+            "content_type": template.content_type or None,
+            "choice": act.send.choice or None,
+            "benefit": act.given.benefit.name if act.given else None,
+            "void": item.step.void,
+            "subject": message.subject,
+            "body": message.text,
+            "address": message.to,
+            "level": level if isinstance(level, str) else None,
+            "cost": channel.cost,
+            "attempts": item.touch.attempts + 1,
+            "intent_at": work.now,
+            "intent_day": day,
+            "lease_until": work.now + LEASE,
+        }
+    )
+    if template.purpose == "marketing":
+        known.sent.setdefault(item.touch.user_id, []).append(Sent(work.now, day, channel.name))
+    batch.intents.append(Intent(item, channel.name, message))

@@ -1,0 +1,137 @@
+"""Writes what became of touches, and what follows: steps that wait for them, the next of repeated ones, the end of the run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sop_engine.actions.end import refresh_close
+from sop_engine.actions.gather import Item
+from sop_engine.actions.place import Cause, place_users
+from sop_engine.actions.start import timing_of
+from sop_engine.actions.tagging import set_values
+from sop_engine.app import Work
+from sop_engine.channels.contract import Receipt
+from sop_engine.core.conditions import Facts
+from sop_engine.core.delivery import GiveUp, NextChannel, Retry, Unknown, after_error
+from sop_engine.core.errors import DeliveryError
+from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
+from sop_engine.store import consent, grants, touches
+from sop_engine.store import facts as store_facts
+from sop_engine.store.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A touch that has come to an end: sent, skipped or failed."""
+
+    item: Item
+    state: str
+    reason: str | None
+    at: datetime
+
+    @property
+    def ran(self) -> bool:
+        """Whether the step counts as run: sent, or withheld from a hold-out."""
+        return self.state == "sent" or self.reason == "holdout"
+
+
+def settle(work: Work, answered: Sequence[tuple[Item, Receipt | DeliveryError]]) -> None:
+    """Write the channel's answers: sent, planned again, failed or unknown; codes are issued, kept or released accordingly."""
+    rows: list[dict[str, object]] = []
+    done: list[Done] = []
+    receipts: list[tuple[int, str, datetime]] = []
+    for item, answer in answered:
+        if isinstance(answer, Receipt):
+            rows.append(
+                {"touch": item.touch.id, "state": "sent", "done_at": work.now, "provider_id": answer.provider_id, "lease_until": None}
+            )
+            done.append(Done(item, "sent", None, work.now))
+            if answer.stage == "delivered":
+                receipts.append((item.touch.id, "delivered", work.now))
+        else:
+            row = _after_error(work, item, answer)
+            rows.append(row)
+            if row["state"] == "failed":
+                done.append(Done(item, "failed", answer.reason, work.now))
+    touches.write(work.tx, "sending", rows)
+    _codes(work, rows)
+    touches.add_receipts(work.tx, receipts)
+    finish(work, done)
+
+
+def _after_error(work: Work, item: Item, error: DeliveryError) -> dict[str, object]:
+    touch = item.touch
+    base: dict[str, object] = {"touch": touch.id, "lease_until": None, "detail": error.detail}
+    match after_error(error, touch.attempts + 1, touch_id=str(touch.id), now=work.now, give_up_at=touch.late_at):
+        case Retry(at):
+            return {**base, "state": "planned", "reason": error.reason, "due_at": at}
+        case GiveUp(reason):
+            return {**base, "state": "failed", "reason": reason, "done_at": work.now}
+        case Unknown(reason):
+            return {**base, "state": "unknown", "reason": reason}
+        case NextChannel(reason):
+            channel = touches.channel_of(work.tx, touch.id)
+            consent.add_opt_out(work.tx, touch.user_id, channel, work.now, reason)
+            return {**base, "state": "planned", "reason": reason, "due_at": work.now}
+
+
+def _codes(work: Work, rows: Sequence[dict[str, object]]) -> None:
+    by_state: dict[str, list[int]] = {"issued": [], "released": []}
+    for row in rows:
+        if row["state"] == "sent":
+            by_state["issued"].append(int(str(row["touch"])))
+        elif row["state"] in ("failed", "planned"):
+            by_state["released"].append(int(str(row["touch"])))
+    for state, ids in by_state.items():
+        if ids:
+            grants.settle(work.tx, ids, state)
+
+
+def finish(work: Work, done: Sequence[Done]) -> None:
+    """After touches ended: plan what waited for them and the next of repeated steps, set what the step sets, see whether runs are over."""
+    if not done:
+        return
+    silent = [d.item.touch.id for d in done if d.state == "sent" and d.item.step.send is None]
+    if silent:
+        grants.settle(work.tx, silent, "issued")
+    _plan_next(work, done)
+    changed = [d for d in done if d.state == "sent" and d.item.step.sets]
+    for one in changed:
+        set_values(work, one.item.touch.user_id, dict(one.item.step.sets))
+    refresh_close(work, sorted({d.item.run.id for d in done if d.item.run.open}))
+    if changed:
+        place_users(work, sorted({d.item.touch.user_id for d in changed}), Cause("step"))
+
+
+def _plan_next(work: Work, done: Sequence[Done]) -> None:
+    waiting = [d for d in done if d.item.run.open and (d.item.step.every or _is_source(d))]
+    if not waiting:
+        return
+    names = {s.every.attribute for d in waiting for s in d.item.flow.steps if s.every and s.every.attribute}
+    users = {d.item.touch.user_id for d in waiting}
+    facts = store_facts.read_facts(work.tx, work.project, names, Scope.of(users), work.now) if names else {}
+    rows = []
+    for one in waiting:
+        item = one.item
+        rows += [
+            touches.touch_row(item.run.id, item.touch.user_id, item.flow.id, item.flow.rank, w)
+            for w in _next(work, one, facts.get(item.touch.user_id, {}))
+        ]
+    touches.add_touches(work.tx, rows)
+
+
+def _is_source(done: Done) -> bool:
+    return done.ran and any(s.source == done.item.step.name for s in done.item.flow.steps)
+
+
+def _next(work: Work, done: Done, facts: Facts) -> list[Wanted]:
+    item = done.item
+    timing = timing_of(work, item.person, facts)
+    times = RunTimes(item.run.started_at, item.run.anchor_day, f"{item.person.key}:{item.run.start_key}")
+    wants: list[Wanted] = []
+    if done.ran and not item.step.every:
+        wants += wanted_after(item.flow, item.step.name, times, done.at, timing)
+    if item.step.every is not None:
+        following = wanted_touch(item.flow, item.step, times, timing, after=item.touch.first_due_at)
+        wants += [following] if following else []
+    return wants

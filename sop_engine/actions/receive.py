@@ -1,0 +1,88 @@
+"""Takes in what comes back about our own messages: opened, clicked, replied, done, used; refusals and blocks."""
+
+from collections.abc import Callable, Mapping
+
+from sop_engine.actions.end import end_runs
+from sop_engine.app import Work
+from sop_engine.core.records import EventRecord
+from sop_engine.rendering import render
+from sop_engine.store import consent, facts, grants, outbox, runs, touches
+from sop_engine.store.scope import Scope
+
+KINDS = {
+    "delivered": "delivered",
+    "opened": "opened",
+    "clicked": "clicked",
+    "replied": "replied",
+    "task_done": "done",
+    "benefit_used": "used",
+}
+"""Which built-in event becomes which receipt of the touch."""
+
+
+def receive(work: Work, event_id: int, user_id: int, record: EventRecord) -> None:
+    """Apply a built-in event; others are nothing to us."""
+    if record.event in KINDS:
+        _receipt(work, user_id, record)
+    action = _ACTIONS.get(record.event)
+    if action is not None:
+        action(work, event_id, user_id, record)
+
+
+def _text(record: EventRecord, name: str) -> str:
+    value = record.fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
+    """Store the receipt with the touch it is about: that of the code, else the latest sent touch of the step."""
+    found: int | None = None
+    code = _text(record, "code")
+    if record.event == "benefit_used" and code:
+        grant = grants.redeem(work.tx, code=code, at=record.at)
+        found = None if grant is None else grant.touch_id
+    elif _text(record, "step"):
+        sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)
+        found = None if sent is None else sent[0]
+    if found is not None:
+        touches.add_receipts(work.tx, [(found, KINDS[record.event], record.at)])
+        if record.event == "task_done":
+            consent.close_tasks(work.tx, user_id, "done", record.at, touch_id=found)
+
+
+def _unsubscribed(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
+    channel = _text(record, "channel") or "*"
+    consent.add_opt_out(work.tx, user_id, channel, record.at, record.source)
+    if channel == "*":
+        sight = runs.runs_in_sight(work.tx, [user_id], work.now).get(user_id, [])
+        end_runs(work, [run for run in sight if run.open], "opted_out")
+
+
+def _blocked(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
+    consent.add_opt_out(work.tx, user_id, _text(record, "channel") or "*", record.at, record.source)
+
+
+def _task_done(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
+    if not _text(record, "step"):
+        consent.close_tasks(work.tx, user_id, "done", record.at)  # the hand-off to a person is over
+
+
+def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> None:
+    """A user who answers gets a person: a task is made, and the user's open runs wait for it to be done."""
+    name = work.project.settings.on_reply
+    if not name:
+        return
+    template = work.project.template(name, None)
+    known = facts.read_facts(work.tx, work.project, [n for n, _ in template.variables if "." not in n], Scope.of([user_id]), work.now)
+    values = {**known.get(user_id, {}), **{f"event.{k}": v for k, v in record.fields.items()}}
+    text = render(template, values, locale=work.project.settings.locale).text
+    due = None if template.due is None else work.now + template.due
+    outbox.add_task(work.tx, outbox.Task(f"handoff:{event_id}", user_id, "", text, due), work.now)
+
+
+_ACTIONS: Mapping[str, Callable[[Work, int, int, EventRecord], None]] = {
+    "unsubscribed": _unsubscribed,
+    "blocked": _blocked,
+    "replied": _replied,
+    "task_done": _task_done,
+}

@@ -1,0 +1,51 @@
+"""Fits population numbers anew (cut points, ranks, clusters, chances) and freezes them until the next refresh."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sop_engine.actions.sweep import place_everybody
+from sop_engine.app import App, Work
+from sop_engine.core.fitting import is_due
+from sop_engine.core.metrics import Fit, Metric
+from sop_engine.store import fits
+
+
+def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:
+    """Fit every metric whose refresh is due (with `force`, all), then place everybody. Returns the names fitted."""
+    with app.work(now) as work:
+        names = fit_due(work, lambda metric, last: force or is_due(metric.refresh, last, now, work.live.zone))
+        if names:
+            place_everybody(work, "refresh")
+    return names
+
+
+def fit_due(work: Work, due: Callable[[Metric, datetime | None], bool]) -> list[str]:
+    """Fit the metrics for which `due(metric, last fit)` says so, those read by others first."""
+    fitted: list[str] = []
+    for metric in _in_order(work):
+        stored = fits.last_fit(work.tx, metric)
+        if due(metric, stored[1] if stored else None):
+            fits.save_fit(work.tx, metric, fit_of(work, metric, stored[0] if stored else None), work.now)
+            fitted.append(metric.name)
+    return fitted
+
+
+def _in_order(work: Work) -> list[Metric]:
+    """Fitted metrics, those that read no other fitted metric first."""
+    metrics = [m for m in work.project.metrics.values() if m.fitted]
+    names = {m.name for m in metrics}
+    return sorted(metrics, key=lambda m: any(name in names for name in m.of))
+
+
+def fit_of(work: Work, metric: Metric, previous: Fit | None) -> Fit:
+    """The numbers of one metric over the present population."""
+    from sop_engine.core import clustering, fitting
+
+    if metric.verb == "score":
+        rows, labels = fits.examples_for(work.tx, work.project, metric, work.now)
+        return fitting.fit_score(metric, rows, labels)
+    rows = fits.values_for(work.tx, work.project, metric, work.now)
+    if metric.verb == "cluster":
+        return clustering.fit_cluster(metric, rows, previous=previous)
+    values = [row[0] for row in rows]
+    return fitting.fit_rank(metric, values) if metric.verb == "rank" else fitting.fit_cuts(metric, values)

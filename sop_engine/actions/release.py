@@ -1,0 +1,27 @@
+"""Releases what is due: claims rows, commits, then hands over hints of (touch, epoch)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sop_engine.app import App
+from sop_engine.store import touches
+
+LEASE = timedelta(minutes=5)
+BATCH = 500
+
+Hints = Sequence[tuple[int, int]]
+
+
+def release_due(app: App, now: datetime, enqueue: Callable[[Hints], None], *, limit: int = BATCH) -> int:
+    """Claim up to `limit` touches that are due and enqueue them; how many. Call again until it returns 0."""
+    with app.transaction() as tx:
+        hints = touches.claim_due(tx, now, now + LEASE, limit)
+    if hints:
+        enqueue(hints)
+    return len(hints)
+
+
+def rescue(app: App, now: datetime) -> tuple[int, int]:
+    """Take back what a dead worker held: (planned again, unknown)."""
+    with app.transaction() as tx:
+        return touches.rescue(tx, now)

@@ -1,0 +1,157 @@
+"""Starts runs: who may, which arm, and what is planned; all in the transaction that found the reason."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sop_engine.app import Work
+from sop_engine.core.conditions import Facts, Value
+from sop_engine.core.enrolment import Past, Refused, anchor_of, refuse_start
+from sop_engine.core.experiment import arm_for, in_global_holdout, in_rollout, salt_of
+from sop_engine.core.interest import held_names, user_names
+from sop_engine.core.playbook import Flow
+from sop_engine.core.schedule import RunTimes, Timing, Wanted, all_late, wanted
+from sop_engine.store import facts as store_facts
+from sop_engine.store import runs, touches
+from sop_engine.store.people import Person, people
+from sop_engine.store.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user for whom a flow would start now, and why."""
+
+    user_id: int
+    flow: Flow
+    cause: str
+    start_key: str
+    event_id: int | None = None
+    event: Mapping[str, Value | None] = field(default_factory=dict)  # fields of the event
+    before: Facts | None = None  # facts as they were just before the event
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A candidate that may start, with everything its run and touches need."""
+
+    candidate: Candidate
+    new: runs.NewRun
+    plan: tuple[Wanted, ...]
+
+
+def start_runs(work: Work, candidates: Sequence[Candidate]) -> int:
+    """Start a run for every candidate that may, by priority then file order; store why others may not. How many started."""
+    if not candidates:
+        return 0
+    ordered = sorted(candidates, key=lambda c: (c.before is None, -c.flow.rank, c.flow.order))  # starts by events first
+    users = {c.user_id for c in ordered}
+    known = people(work.tx, users)
+    pasts = runs.past_runs(work.tx, users, {c.flow.id for c in ordered})
+    facts = store_facts.read_facts(work.tx, work.project, _names(ordered), Scope.of(users), work.now)
+    ready: list[Ready] = []
+    refused: list[dict[str, object]] = []
+    for one in ordered:
+        past = pasts.get((one.user_id, one.flow.id), Past())
+        found = _judge(work, one, known[one.user_id], facts.get(one.user_id, {}), past)
+        if isinstance(found, Refused):
+            at = work.moment(one.user_id)
+            refused.append({"user_id": one.user_id, "flow": one.flow.id, "at": at, "reason": found.reason, "detail": found.detail})
+        else:
+            ready.append(found)
+            pasts[one.user_id, one.flow.id] = Past(found.new.started_at, True)
+    runs.add_refused(work.tx, refused)
+    return _write(work, ready)
+
+
+def _names(candidates: Iterable[Candidate]) -> frozenset[str]:
+    flows = {c.flow.id: c.flow for c in candidates}.values()
+    asked = user_names(f.only for f in flows)
+    anchors = frozenset(f.anchor for f in flows if f.anchor)
+    years = frozenset(s.every.attribute for f in flows for s in f.steps if s.every and s.every.attribute)
+    return asked.union(anchors, years, *(held_names(f) for f in flows))
+
+
+def _judge(work: Work, one: Candidate, person: Person, facts: Facts, past: Past) -> Ready | Refused:
+    flow, at = one.flow, work.moment(one.user_id)
+    zone = work.zone_of(person.timezone)
+    event = {f"event.{name}": value for name, value in one.event.items()}
+    refused = refuse_start(flow, {**(one.before or facts), **event}, past, at, zone, inside_rollout=_inside(work, flow, person))
+    if refused is not None:
+        return refused
+    anchor = anchor_of(flow, facts, at.astimezone(zone).date())
+    if anchor is None:
+        return Refused("no_anchor", f"{flow.anchor} is unknown")
+    times = RunTimes(at, anchor, f"{person.key}:{one.start_key}")
+    plan = wanted(flow, times, timing_of(work, person, facts))
+    if all_late(plan, at):
+        return Refused("late", f"day 0 was {anchor}")
+    variant, held_out = _arm(work, flow, person)
+    held = {f"start.{name}": facts.get(name) for name in held_names(flow)}
+    new = runs.NewRun(
+        user_id=one.user_id,
+        flow=flow.id,
+        version=work.live.numbers.get(flow.id, 1),
+        start_key=one.start_key,
+        cause=one.cause,
+        started_at=at,
+        started_day=at.astimezone(zone).date().toordinal(),
+        anchor_day=anchor,
+        variant=variant,
+        held_out=held_out,
+        held={**held, **event},
+        start_event_id=one.event_id,
+    )
+    return Ready(one, new, plan)
+
+
+def timing_of(work: Work, person: Person, facts: Facts) -> Timing:
+    """What the times of a user's runs are counted in."""
+    settings = work.project.settings
+    dates = {k: v for k, v in facts.items() if isinstance(v, date)}
+    rehearsal = work.app.rehearsal
+    spread = rehearsal is None or rehearsal.spread
+    return Timing(work.zone_of(person.timezone), work.project.calendar, settings.hours, salt_of(settings), dates, spread)
+
+
+def _inside(work: Work, flow: Flow, person: Person) -> bool:
+    rehearsal = work.app.rehearsal
+    if rehearsal is not None and not rehearsal.draws:
+        return True
+    return in_rollout(flow, person.key, salt_of(work.project.settings))
+
+
+def _arm(work: Work, flow: Flow, person: Person) -> tuple[str | None, bool]:
+    """The recorded arm, else one drawn and recorded now, before anything is sent."""
+    rehearsal = work.app.rehearsal
+    if rehearsal is not None and not rehearsal.draws:
+        return (None, True) if rehearsal.variant == "holdout" else (rehearsal.variant, False)
+    if in_global_holdout(work.project.settings, person.key):
+        return None, True
+    if not flow.variants and not flow.holdout:
+        return None, False
+    recorded = runs.find_assignment(work.tx, flow.experiment_name, person.id)
+    if recorded is not None:
+        return recorded
+    arm = arm_for(flow, person.key, salt_of(work.project.settings))
+    runs.add_assignment(work.tx, flow.experiment_name, person.id, (arm.variant, arm.held_out), work.now)
+    return arm.variant, arm.held_out
+
+
+def _write(work: Work, ready: Sequence[Ready]) -> int:
+    ids = runs.add_runs(work.tx, [r.new for r in ready])
+    rows = [
+        touches.touch_row(run_id, r.new.user_id, r.new.flow, r.candidate.flow.rank, w)
+        for run_id, r in zip(ids, ready, strict=True)
+        if run_id is not None
+        for w in r.plan
+    ]
+    touches.add_touches(work.tx, rows)
+    idle: dict[int, datetime | None] = {i: r.new.started_at for i, r in zip(ids, ready, strict=True) if i is not None and not r.plan}
+    runs.set_close(work.tx, {i: at for i, at in idle.items() if not _only_waits(ready, ids, i)})
+    return sum(1 for i in ids if i is not None)
+
+
+def _only_waits(ready: Sequence[Ready], ids: Sequence[int | None], run_id: int) -> bool:
+    """Whether the run has nothing but `at: goal` and `at: end` steps: then it waits for its goal or its end."""
+    flow = ready[ids.index(run_id)].candidate.flow
+    return all(s.at is not None and s.at.kind in ("goal", "end") for s in flow.steps)

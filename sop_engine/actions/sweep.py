@@ -1,0 +1,78 @@
+"""Sweeps a local midnight: windows whose edge passed, levels of everybody, and what follows for those who moved."""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+
+from sop_engine.actions.end import flow_of
+from sop_engine.actions.existing import start_existing
+from sop_engine.actions.place import Cause, asked_runs, follow
+from sop_engine.app import App, Work
+from sop_engine.core.calendar import midnight
+from sop_engine.store import grants, metric_values, placements, runs, tags, versions
+from sop_engine.store.levels import Moved
+from sop_engine.store.scope import Scope
+
+SWEPT = "swept"  # the last local day whose midnight was swept
+PAGE = 1000
+
+
+def sweep_missed(app: App, now: datetime, *, progress: Callable[[date], None] | None = None) -> int:
+    """Sweep every local midnight since the last one, in order, each with its true date; how many."""
+    with app.work(now) as work:
+        last = versions.get_mark(work.tx, SWEPT)
+        today = work.day
+    first = int(last) + 1 if last else today
+    for day in range(first, today + 1):
+        sweep_day(app, date.fromordinal(day))
+        if progress is not None:
+            progress(date.fromordinal(day))
+    return max(0, today + 1 - first)
+
+
+def sweep_day(app: App, day: date) -> int:
+    """Sweep the midnight with which this local day begins, in one transaction; how many moves."""
+    with app.transaction() as tx:
+        live = app.live(tx)
+        work = Work(app, tx, live, midnight(day, live.zone))
+        scope = metric_values.touched_by_midnight(tx, work.project, day)
+        metric_values.recompute(tx, work.project, scope, work.now)
+        moves = place_everybody(work, "sweep")
+        ask_open_runs(work)
+        start_existing(work)
+        grants.expire(tx, work.now)
+        versions.set_mark(tx, SWEPT, str(day.toordinal()))
+    return moves
+
+
+def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:
+    """Place all users in every model inside the database, then follow those moves that concern a flow. How many of these."""
+    tags.refresh_rule_tags(work.tx, work.project, Scope.everybody(), work.now)
+    moved: dict[int, list[Moved]] = {}
+    for model in work.live.interest.models:
+        watched = model.name in work.live.interest.by_model
+        movers = placements.place(
+            work.tx, work.project, model, Scope.everybody(), work.now, cause=cause, release=work.live.release, stream=watched
+        )
+        for move in movers:
+            moved.setdefault(move.user_id, []).append(move)
+    for users in pages(sorted(moved)):
+        follow(work, users, [m for u in users for m in moved[u]], Cause(cause, may_start=may_start))
+    return sum(len(listed) for listed in moved.values())
+
+
+def pages(user_ids: list[int]) -> Iterable[list[int]]:
+    """The list in pieces of a page."""
+    return (user_ids[i : i + PAGE] for i in range(0, len(user_ids), PAGE))
+
+
+def ask_open_runs(work: Work) -> None:
+    """Ask exits and goals by condition of every open run that has some: time alone may have made them true."""
+    flows = list(work.live.interest.asking)
+    after = 0
+    while flows:
+        page = runs.open_runs(work.tx, flows, after, PAGE)
+        if not page:
+            return
+        pairs = [(run, flow) for run in page if (flow := flow_of(work, run)) is not None]
+        asked_runs(work, pairs)
+        after = page[-1].id

@@ -1,0 +1,224 @@
+"""Wires the rooms together, once: database, live project, channels, and what differs between a rehearsal and the real thing."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from sop_engine.core.benefits import RANDOM_BYTES, code_from_bytes
+from sop_engine.core.errors import NotFound
+from sop_engine.core.interest import Interest, interest_of, with_quiet_days
+from sop_engine.core.playbook import Flow
+from sop_engine.core.project import Project
+from sop_engine.settings import Settings
+from sop_engine.store import outbox, versions
+from sop_engine.store.engine import open_engine, transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from sop_engine.channels.contract import Channel as Adapter
+    from sop_engine.channels.contract import Message
+    from sop_engine.core.catalog import Channel
+
+RELEASE = "release"  # the mark that names the live release
+INSTANCE = "instance"  # the mark that names this database, part of every message key
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a story or a backtest does differently: nobody is contacted, nothing is drawn, nothing runs out."""
+
+    variant: str | None = None  # for every user; holdout holds everybody out
+    draws: bool = False  # True: hold-outs, variants and rollouts are drawn as live
+    spread: bool = False  # spans begin at once
+
+
+@dataclass
+class Live:
+    """One release: its project with what concerns whom, and the versions of its flows."""
+
+    release: str
+    project: Project
+    numbers: Mapping[str, int] = field(default_factory=dict)  # flow -> version
+
+    @cached_property
+    def interest(self) -> Interest:
+        """What concerns whom."""
+        return interest_of(self.project)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of days."""
+        return self.project.zone
+
+
+@dataclass
+class App:
+    """Everything an action needs. `load` turns the text of a release into a project."""
+
+    engine: "Engine"
+    settings: Settings
+    load: Callable[[Mapping[str, str]], Project]
+    adapters: Callable[["App", "Channel"], "Adapter"]
+    rehearsal: Rehearsal | None = None
+    new_code: Callable[[], str] = lambda: code_from_bytes(secrets.token_bytes(RANDOM_BYTES))
+    _projects: dict[str, Project] = field(default_factory=dict)
+    _live: Live | None = None
+    _instance: str = ""
+    _opened: dict[str, "Adapter"] = field(default_factory=dict)
+    _pinned: dict[tuple[str, int, str], tuple[Flow, Project]] = field(default_factory=dict)
+
+    @contextmanager
+    def transaction(self) -> Iterator["Connection"]:
+        """One transaction on the database."""
+        with transaction(self.engine) as tx:
+            yield tx
+
+    @contextmanager
+    def work(self, now: datetime) -> Iterator["Work"]:
+        """One transaction with the live project, at one moment."""
+        with self.transaction() as tx:
+            yield Work(self, tx, self.live(tx), now)
+
+    def live(self, tx: "Connection") -> Live:
+        """The release that is applied now. Raises NotFound when none was ever applied."""
+        release = versions.get_mark(tx, RELEASE)
+        if release is None:
+            raise NotFound("no project has been applied to this database yet: run 'sop apply' first")
+        if self._live is None or self._live.release != release:
+            numbers = {v.flow: v.number for v in versions.latest_versions(tx).values()}
+            self._live = Live(release, self.project_of(tx, release), numbers)
+            self._pinned.clear()
+        return self._live
+
+    def forget_live(self) -> None:
+        """Read the live release anew at the next look: after an apply."""
+        self._live = None
+
+    def project_of(self, tx: "Connection", release: str) -> Project:
+        """The project of a stored release, read once per process. Raises NotFound."""
+        if release not in self._projects:
+            files = versions.get_release(tx, release)
+            if files is None:
+                raise NotFound(f"release {release[:12]} is not in this database")
+            self._projects[release] = with_quiet_days(self.load(files))
+        return self._projects[release]
+
+    def pinned(self, tx: "Connection", flow_id: str, number: int) -> tuple[Flow, Project] | None:
+        """The flow as a run started with it, and the live project with the texts and benefits of that version; None when gone."""
+        live = self.live(tx)
+        key = (flow_id, number, live.release)
+        if key not in self._pinned:
+            found = self._find_pinned(tx, live, flow_id, number)
+            if found is None:
+                return None
+            self._pinned[key] = found
+        return self._pinned[key]
+
+    def _find_pinned(self, tx: "Connection", live: Live, flow_id: str, number: int) -> tuple[Flow, Project] | None:
+        if live.numbers.get(flow_id) == number and flow_id in live.project.flows:
+            return live.project.flows[flow_id], live.project
+        version = versions.get_version(tx, flow_id, number)
+        if version is None:
+            return None
+        old = self.project_of(tx, version.release)
+        texts = self.project_of(tx, version.texts).templates if version.texts else old.templates
+        merged = replace(live.project, templates={**live.project.templates, **texts}, benefits={**live.project.benefits, **old.benefits})
+        return old.flows[flow_id], merged
+
+    def instance(self, tx: "Connection") -> str:
+        """The name of this database."""
+        if not self._instance:
+            self._instance = versions.get_mark(tx, INSTANCE) or ""
+        return self._instance
+
+    def adapter(self, channel: "Channel") -> "Adapter":
+        """What speaks for a channel: the outbox, unless sending is live."""
+        if channel.name not in self._opened:
+            self._opened[channel.name] = self.adapters(self, channel)
+        return self._opened[channel.name]
+
+
+@dataclass
+class Work:
+    """A unit of work: one transaction, the live project, one moment."""
+
+    app: App
+    tx: "Connection"
+    live: Live
+    now: datetime
+    moments: Mapping[int, datetime] = field(default_factory=dict)  # by user, when it happened for them, if not now
+
+    @property
+    def project(self) -> Project:
+        """The live project."""
+        return self.live.project
+
+    @property
+    def day(self) -> int:
+        """Today's local date in the project's zone, as an ordinal."""
+        return self.now.astimezone(self.live.zone).date().toordinal()
+
+    def moment(self, user_id: int) -> datetime:
+        """When what is being worked on happened for this user."""
+        return self.moments.get(user_id, self.now)
+
+    def zone_of(self, timezone: str | None) -> ZoneInfo:
+        """The user's zone, else the project's; a bad one means the project's."""
+        if not timezone or timezone == self.project.settings.timezone:
+            return self.live.zone
+        try:
+            return ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError):
+            return self.live.zone
+
+
+def adapter_for(app: App, channel: "Channel") -> "Adapter":
+    """What speaks for a channel. Nothing leaves the machine before SOP_SENDING=live: until then it is the outbox, whatever its `via`."""
+    from sop_engine.channels.outbox import Outbox
+    from sop_engine.channels.registry import Sinks, build
+
+    def keep(messages: "Sequence[Message]") -> list[str]:
+        with app.transaction() as tx:
+            outbox.keep(tx, [_outbox_row(m, channel) for m in messages])
+        return [m.key for m in messages]
+
+    def make_task(message: "Message") -> str:
+        with app.transaction() as tx:
+            due = message.now + channel.due if channel.due else None
+            outbox.add_task(tx, outbox.Task(message.key, message.user_id, message.to, message.text, due, message.touch_id), message.now)
+        return message.key
+
+    if app.rehearsal is not None or app.settings.sending != "live":
+        return Outbox(lambda message: keep([message])[0], keep)
+    with app.transaction() as tx:
+        project = app.live(tx).project.settings.name
+    return build(channel, app.settings, Sinks(outbox=lambda message: keep([message])[0], task=make_task), project=project)
+
+
+def _outbox_row(message: "Message", channel: "Channel") -> dict[str, object]:
+    return {
+        "key": message.key,
+        "at": message.now,
+        "channel": channel.name,
+        "via": channel.via,
+        "user_id": message.user_id,
+        "address": message.to,
+        "subject": message.subject,
+        "text": message.text,
+        "template": message.template,
+        "purpose": message.purpose,
+        "test": message.test,
+    }
+
+
+def open_app(settings: Settings) -> App:
+    """An app on the database of the settings, reading projects with the language and speaking through the channels."""
+    from sop_engine.language.load import load
+
+    return App(open_engine(settings.database_url), settings, load, adapter_for)

@@ -1,0 +1,51 @@
+"""The kinds of values that keys hold: texts, forms, words, names, conditions, lists of them."""
+
+from sop_engine.language import forms
+from sop_engine.language.forms import Form
+from sop_engine.language.reader import Kind, Reader
+from sop_engine.language.source import Node
+
+TEXT = Kind(Reader.text, {"type": ["string", "number", "boolean"]})
+RAW = Kind(lambda _, node: node)
+
+
+def form(form: Form) -> Kind:
+    """A value of a fixed form."""
+    schema = {"pattern": f"^(?:{form.pattern.replace('?P<', '?<')})$", "patternErrorMessage": form.sentence}
+    return Kind(lambda reader, node: reader.form(node, form), {"type": ["string", "number", "boolean"], **schema})
+
+
+def one_of(*words: str) -> Kind:
+    """One of a fixed list of words."""
+    return Kind(lambda reader, node: reader.one_of(node, words), {"enum": list(words)})
+
+
+def name_of(kind: str, *, what: str = "") -> Kind:
+    """The name of something that exists."""
+    return Kind(lambda reader, node: reader.name(node, kind, what=what), {"type": "string"}, kind)
+
+
+def condition(slot: str) -> Kind:
+    """A condition that may read what its slot allows."""
+    return Kind(lambda reader, node: reader.condition(node, slot), {"type": ["string", "boolean"]})
+
+
+def many(kind: Kind) -> Kind:
+    """One value or a list of them."""
+
+    def read(reader: Reader, node: Node) -> tuple[object, ...]:
+        return reader.many(node, lambda item: kind.read(reader, item))
+
+    return Kind(read, {"anyOf": [kind.schema, {"type": "array", "items": kind.schema}]}, kind.listed)
+
+
+FLAG = Kind(form(forms.FLAG).read, {"type": "boolean"})
+COUNT = Kind(form(forms.COUNT).read, {"type": "integer", "minimum": 1})
+MONEY = Kind(form(forms.MONEY).read, {"type": "number", "minimum": 0})
+LENGTH = form(forms.LENGTH)
+DAYS = form(forms.DAYS)
+SHARE = form(forms.SHARE)
+HOURS = form(forms.HOURS)
+LIMIT = form(forms.LIMIT)
+BUDGET = form(forms.BUDGET)
+DUE = form(forms.DUE)

@@ -1,0 +1,72 @@
+"""Remembers events: each once by its message id, with its local day and whether it counts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sop_engine.core.project import Project
+from sop_engine.core.records import EventRecord
+from sop_engine.store.dialect import Dialect, dialect, run
+from sop_engine.store.settling import counts, settle
+from sop_engine.store.users import plain_json
+
+_NEW = {
+    "message_id": "text", "user_id": "id", "kind": "text", "at": "instant", "day": "date", "hour": "date", "actor": "text",
+    "source": "text", "fields": "json", "ref": "text", "counted": "flag", "received_at": "instant",
+}  # fmt: skip
+
+
+def known_messages(tx: Connection, message_ids: Iterable[str]) -> set[str]:
+    """Which of these message ids are stored."""
+    to = dialect(tx)
+    sql = f"SELECT e.message_id FROM ({to.rows('asked', {'message_id': 'text'})}) r JOIN events e ON e.message_id = r.message_id"
+    return {row[0] for row in run(tx, sql, {"asked": to.row_list([{"message_id": m} for m in message_ids])})}
+
+
+def add_events(
+    tx: Connection, project: Project, records: Sequence[EventRecord], user_ids: Mapping[str, int], now: datetime
+) -> dict[str, int]:
+    """Store events of known users, and settle what is taken back or repeated. By message id: the id of each that is new."""
+    to = dialect(tx)
+    refs = ref_fields(project)
+    rows = [_row(to, project, r, user_ids[r.user_key], refs.get(r.event), now) for r in records]
+    columns = ", ".join(_NEW)
+    sql = (
+        f"INSERT INTO events ({columns}, lowered) SELECT {columns}, 0 FROM ({to.rows('new', _NEW)}) r WHERE TRUE "
+        "ON CONFLICT (message_id) DO NOTHING RETURNING message_id, id"
+    )
+    ids = {row[0]: row[1] for row in run(tx, sql, {"new": to.row_list(rows)})}
+    settle(tx, project, {(row["user_id"], row["ref"]) for row in rows if row["ref"] is not None and row["message_id"] in ids})
+    return ids
+
+
+def ref_fields(project: Project) -> dict[str, str]:
+    """By kind of event: the field that ties an event and the one that takes it back together."""
+    fields: dict[str, str] = {}
+    for event in project.events.values():
+        if event.undone_by is not None:
+            fields[event.name] = event.undone_by[1]
+            fields.setdefault(event.undone_by[0], event.undone_by[1])
+    return fields
+
+
+def _row(to: Dialect, project: Project, r: EventRecord, user_id: int, ref_field: str | None, now: datetime) -> dict[str, Any]:
+    local = r.at.astimezone(project.zone)
+    fields = plain_json(r.fields)
+    ref = fields.get(ref_field) if ref_field else None
+    return {
+        "message_id": r.message_id,
+        "user_id": user_id,
+        "kind": r.event,
+        "at": to.instant(r.at),
+        "day": local.toordinal(),
+        "hour": local.hour,
+        "actor": r.actor,
+        "source": r.source,
+        "fields": fields,
+        "ref": None if ref is None else str(ref),
+        "counted": counts(project, project.events.get(r.event), r),
+        "received_at": to.instant(now),
+    }

@@ -1,0 +1,73 @@
+"""Reads facts of any set of users: attributes, metrics, tags, levels; and counts or lists those a condition holds for."""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sop_engine.core.conditions import Condition, Ref, Value
+from sop_engine.core.errors import NotFound
+from sop_engine.core.models import ref_to
+from sop_engine.core.project import BUILT_IN_ATTRIBUTES, Project
+from sop_engine.store.dialect import run
+from sop_engine.store.layers import Layers
+from sop_engine.store.scope import Scope
+
+
+def read_facts(tx: Connection, project: Project, names: Iterable[str], scope: Scope, now: datetime) -> dict[int, dict[str, Value | None]]:
+    """By user: the value of each name (`Ref.key`: a plain name, `T.before`, `T.days`), None where unknown. Raises NotFound."""
+    if scope.is_empty:
+        return {}
+    refs = [ref_of(project, name) for name in dict.fromkeys(names)]
+    layers = Layers(tx, project, scope, now)
+    layers.add(refs)
+    columns = "".join(f", {layers.read(r)}" for r in refs)
+    readers = [(r.key, _READERS.get(r.kind, _as_it_is)) for r in refs]
+    rows = run(tx, f"SELECT user_id{columns} FROM {layers.query()}", layers.params)
+    return {row[0]: {key: None if v is None else read(v) for (key, read), v in zip(readers, row[1:], strict=True)} for row in rows}
+
+
+def count_audience(tx: Connection, project: Project, condition: Condition, now: datetime) -> int:
+    """How many users the condition holds for."""
+    layers = Layers(tx, project, Scope.everybody(), now)
+    where = layers.condition(condition)
+    return int(run(tx, f"SELECT COUNT(*) FROM {layers.query()} WHERE {where}", layers.params).scalar_one())
+
+
+def select_audience(
+    tx: Connection, project: Project, condition: Condition, now: datetime, *, after_id: int = 0, limit: int = 1000
+) -> list[int]:
+    """A page of the users the condition holds for, by id: those with a larger id than `after_id`."""
+    layers = Layers(tx, project, Scope.everybody(), now)
+    where = layers.condition(condition)
+    sql = f"SELECT user_id FROM {layers.query(after=after_id)} WHERE {where} ORDER BY user_id LIMIT {int(limit)}"
+    return [row[0] for row in run(tx, sql, layers.params)]
+
+
+def ref_of(project: Project, key: str) -> Ref:
+    """The typed reference for a key as it is written. Raises NotFound."""
+    name, _, part = key.partition(".")
+    if part in ("before", "days") and name in project.tiers:
+        return Ref(f"tier_{part}", name, "level" if part == "before" else "number")
+    known = (project.metrics, project.tags, project.tiers, project.attributes, BUILT_IN_ATTRIBUTES)
+    if not any(key in names for names in known):
+        raise NotFound(f"there is no attribute, metric, tag or tier '{key}' in this project.")
+    return ref_to(project, key)
+
+
+def _number(value: Any) -> Decimal:
+    return value if isinstance(value, Decimal) else Decimal(repr(value))
+
+
+def _date(value: Any) -> date:
+    return date.fromordinal(int(value))
+
+
+def _as_it_is(value: Any) -> Value:
+    known: Value = value
+    return known
+
+
+_READERS: dict[str, Callable[[Any], Value]] = {"number": _number, "date": _date, "flag": bool}

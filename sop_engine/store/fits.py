@@ -1,0 +1,81 @@
+"""Remembers the frozen population numbers of fitted metrics, and gives the values of the population they are made from."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+
+from sqlalchemy import Connection, insert
+
+from sop_engine.core.calendar import local_day, midnight
+from sop_engine.core.conditions import Ref
+from sop_engine.core.metrics import Fit, Metric
+from sop_engine.core.models import ref_to
+from sop_engine.core.project import Project
+from sop_engine.store.dialect import run
+from sop_engine.store.event_sql import EventSql
+from sop_engine.store.frozen import Stored, definition_of, fits, latest_fits
+from sop_engine.store.layers import Layers
+from sop_engine.store.metric_values import write_values
+from sop_engine.store.scope import Scope
+
+__all__ = ["Stored", "definition_of", "examples_for", "latest_fits", "save_fit", "values_for"]
+
+PAST = "past_metrics"
+
+
+def save_fit(tx: Connection, metric: Metric, fit: Fit, now: datetime) -> None:
+    """Keep a fit; it is used from now on."""
+    tx.execute(insert(fits), {"metric": metric.name, "fitted_at": now, "definition": definition_of(metric), "fit": asdict(fit)})
+
+
+def values_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> list[tuple[float, ...]]:
+    """The values, in the order of `metric.of`, of everybody who takes part and has them all."""
+    layers = Layers(tx, project, Scope.everybody(), now)
+    columns, where = _taking_part(layers, metric)
+    rows = run(tx, f"SELECT {', '.join(columns)} FROM {layers.query()} WHERE {where}", layers.params)
+    return [tuple(float(v) for v in row) for row in rows]
+
+
+def examples_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> tuple[list[tuple[float, ...]], list[bool]]:
+    """What a `score` learns from: everybody's values as they were `within` days ago, and whether what it predicts came true since.
+
+    The stored columns of that day are computed anew from the log, into a table of their own.
+    """
+    days = metric.within.days if metric.within and metric.within.days else 30
+    past = date.fromordinal(local_day(now, project.zone).toordinal() - days)
+    layers = Layers(tx, project, Scope.everybody(), midnight(past, project.zone), metrics=PAST)
+    joined = Ref("attribute", "joined", "date")
+    layers.add([joined])
+    columns, where = _taking_part(layers, metric)
+    _fill_past(tx, layers)
+    came_true = _came_true(layers, metric)
+    there = f"{layers.read(joined)} <= {layers.deriving.now}"
+    sql = f"SELECT {', '.join(columns)}, {came_true} FROM {layers.query()} WHERE {where} AND {there}"
+    found = run(tx, sql, {**layers.params, "later": past.toordinal() + days}).all()
+    return [tuple(float(v) for v in row[:-1]) for row in found], [bool(row[-1]) for row in found]
+
+
+def _taking_part(layers: Layers, metric: Metric) -> tuple[Sequence[str], str]:
+    """The columns of the values, and who has them and takes part."""
+    refs = [ref_to(layers.project, name) for name in metric.of]
+    layers.add(refs)
+    columns = [layers.read(r) for r in refs]
+    known = " AND ".join(f"{c} IS NOT NULL" for c in columns)
+    return columns, known if metric.only is None else f"{known} AND {layers.condition(metric.only)}"
+
+
+def _fill_past(tx: Connection, layers: Layers) -> None:
+    types = "".join(f", {a.column} {layers.to.types[a.kind]}" for a in layers.aggregates)
+    run(tx, f"DROP TABLE IF EXISTS {PAST}")
+    run(tx, f"CREATE TEMP TABLE {PAST} (user_id BIGINT PRIMARY KEY{types})")
+    if layers.aggregates:
+        write_values(tx, layers.project, Scope.everybody(), layers.now, layers.aggregates, into=PAST)
+
+
+def _came_true(layers: Layers, metric: Metric) -> str:
+    name, negated = metric.predicts or ("", False)
+    kinds = layers.project.groups.get(name, (name,))
+    events = EventSql(layers.to, layers.project)
+    events.today = layers.to.param("later")
+    seen = f"{events.seen(kinds, by_anybody=False)} AND e.day > {layers.deriving.now}"
+    return f"user_id {'NOT ' if negated else ''}IN (SELECT e.user_id FROM events e WHERE {seen})"

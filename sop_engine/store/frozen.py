@@ -1,0 +1,71 @@
+"""Reads the frozen population numbers of fitted metrics: those in use now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Engine, func, select
+
+from sop_engine.core.explain import text_of
+from sop_engine.core.fitting import expired
+from sop_engine.core.metrics import Fit, Metric
+from sop_engine.core.project import Project
+from sop_engine.store.columns import table_of
+from sop_engine.store.tables import FitRow
+
+fits = table_of(FitRow)
+
+_read: WeakKeyDictionary[Engine, dict[tuple[str, datetime], "Stored"]] = WeakKeyDictionary()
+"""Fits that were read before: they never change, and a rank may have 10,000 points."""
+
+
+def definition_of(metric: Metric) -> str:
+    """A hash of what the metric's numbers depend on: another definition needs another fit."""
+    only = text_of(metric.only) if metric.only is not None else ""
+    said = (metric.verb, metric.of, only, str(metric.cuts), metric.best, metric.into, metric.predicts, str(metric.within))
+    return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A fit as it is kept."""
+
+    fit: Fit
+    fitted_at: datetime
+    definition: str  # hash of the definition it was made for
+
+
+def latest_fits(tx: Connection) -> dict[str, Stored]:
+    """By metric: its latest fit, be it expired or made for another definition."""
+    latest = tx.execute(select(fits.c.metric, func.max(fits.c.fitted_at)).group_by(fits.c.metric))
+    return {metric: _get(tx, metric, at) for metric, at in latest.all()}
+
+
+def valid_fits(tx: Connection, project: Project, now: datetime) -> dict[str, Fit]:
+    """By metric: the fit in use; those that are expired or made for another definition are missing."""
+    fitted = [m for m in project.metrics.values() if m.fitted]
+    latest = latest_fits(tx) if fitted else {}
+    found: dict[str, Fit] = {}
+    for metric in fitted:
+        one = latest.get(metric.name)
+        if one is not None and one.definition == definition_of(metric) and not expired(metric, one.fitted_at, now, project.zone):
+            found[metric.name] = one.fit
+    return found
+
+
+def _get(tx: Connection, metric: str, at: datetime) -> Stored:
+    known = _read.setdefault(tx.engine, {})
+    if (metric, at) not in known:
+        row = tx.execute(select(fits.c.fit, fits.c.definition).where(fits.c.metric == metric, fits.c.fitted_at == at)).one()
+        known[metric, at] = Stored(_from_json(row.fit), at, row.definition)
+    return known[metric, at]
+
+
+def _from_json(stored: dict[str, Any]) -> Fit:
+    return Fit(**{key: _tuples(value) for key, value in stored.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

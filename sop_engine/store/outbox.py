@@ -1,0 +1,57 @@
+"""The outbox (messages kept instead of sent) and tasks for colleagues; each key once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert_pg
+from sqlalchemy.dialects.sqlite import insert as upsert_lite
+
+from sop_engine.store.columns import table_of
+from sop_engine.store.run_tables import OutboxRow, TaskRow
+
+outbox = table_of(OutboxRow)
+tasks = table_of(TaskRow)
+
+
+def keep(tx: Connection, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Store messages; one whose key is there already is left as it is."""
+    upsert = (upsert_pg if tx.dialect.name == "postgresql" else upsert_lite)(outbox)
+    if messages:
+        tx.execute(upsert.on_conflict_do_nothing(index_elements=["key"]), list(messages))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A to-do for a colleague; `assignee` is empty for whoever comes first."""
+
+    key: str
+    user_id: int
+    assignee: str
+    text: str
+    due_at: datetime | None = None
+    touch_id: int | None = None
+
+
+def add_task(tx: Connection, task: Task, now: datetime) -> None:
+    """Make a task, once per key."""
+    if tx.execute(select(tasks.c.id).where(tasks.c.key == task.key)).first() is None:
+        values = {name: getattr(task, name) for name in Task.__dataclass_fields__}
+        tx.execute(insert(tasks).values(**values, state="open", created_at=now))
+
+
+def list_outbox(tx: Connection, *, user_id: int | None = None, channel: str | None = None, limit: int = 50) -> list[Row[Any]]:
+    """The newest messages first."""
+    statement = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
+    if user_id is not None:
+        statement = statement.where(outbox.c.user_id == user_id)
+    if channel is not None:
+        statement = statement.where(outbox.c.channel == channel)
+    return list(tx.execute(statement))
+
+
+def list_tasks(tx: Connection, *, state: str = "open", limit: int = 50) -> list[Row[Any]]:
+    """Tasks in this state, the earliest deadline first."""
+    return list(tx.execute(select(tasks).where(tasks.c.state == state).order_by(tasks.c.due_at, tasks.c.id).limit(limit)))

@@ -1,0 +1,49 @@
+"""Who a user is: the shop's own id, zone and language."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from sop_engine.core.errors import NotFound
+from sop_engine.store.columns import table_of
+from sop_engine.store.tables import UserRow
+
+users = table_of(UserRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user without attributes."""
+
+    id: int
+    key: str
+    timezone: str | None
+    locale: str | None
+
+
+def people(tx: Connection, user_ids: Iterable[int]) -> dict[int, Person]:
+    """By id."""
+    c = users.c
+    rows = tx.execute(select(c.id, c.key, c.timezone, c.locale).where(c.id.in_(list(user_ids))))
+    return {row.id: Person(*row) for row in rows}
+
+
+def ids_of(tx: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """By the shop's own id; unknown ones are missing."""
+    rows = tx.execute(select(users.c.key, users.c.id).where(users.c.key.in_(list(keys))))
+    return {row.key: row.id for row in rows}
+
+
+def get_id(tx: Connection, key: str) -> int:
+    """The user with this id of the shop's. Raises NotFound."""
+    found = ids_of(tx, [key]).get(key)
+    if found is None:
+        raise NotFound(f"there is no user '{key}'. Ids are those of the imported file, exactly as written there.")
+    return found
+
+
+def all_ids(tx: Connection, *, after_id: int = 0, limit: int = 1000) -> list[int]:
+    """A page of user ids, in order."""
+    statement = select(users.c.id).where(users.c.id > after_id).order_by(users.c.id).limit(limit)
+    return list(tx.execute(statement).scalars())

@@ -1,0 +1,317 @@
+"""Holds e-mail to its table of replies, against real servers on the loopback address."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from sop_engine.channels.codes import smtp_meaning
+from sop_engine.channels.contract import Message
+from sop_engine.channels.email import Email
+from sop_engine.channels.smtp import Relay
+from sop_engine.core.errors import DeliveryError, Refused
+from tests.channels.smtp_server import CERTIFICATE, CUT, SmtpServer
+
+NOW = datetime(2025, 3, 1, 2, 0, tzinfo=UTC)
+MESSAGE = Message(
+    key="key-1", now=NOW, purpose="service", to="user@Example.NET", subject="你好", text=".点\n..两点\n", step="通知", playbook="会员日"
+)
+SENDER = "某品牌 <mail@example.com>"
+
+
+class Kept:
+    """An aiosmtpd handler that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, list[str], bytes]] = []
+
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
+        self.mails.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))  # type: ignore[attr-defined]
+        return "250 queued as 7"
+
+
+class Listening(Controller):
+    """An aiosmtpd server on a port that the system chose."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        super()._trigger_server()
+
+
+@contextmanager
+def sending(server: SmtpServer, **change: object) -> Iterator[Email]:
+    relay = Relay("127.0.0.1", server.port, **{"tls": "none", **change})  # type: ignore[arg-type]
+    channel = Email(relay, SENDER)
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+def refusal(channel: Email, message: Message = MESSAGE) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        channel.send(message)
+    return caught.value
+
+
+def outcome(script: dict[str, str], message: Message = MESSAGE) -> tuple[str, str]:
+    with SmtpServer(script) as server, sending(server) as channel:
+        error = refusal(channel, message)
+    return error.kind, error.reason
+
+
+def test_a_real_server_gets_one_mail_with_its_envelope() -> None:
+    handler = Kept()
+    controller = Listening(handler, hostname="127.0.0.1", port=0)
+    controller.start()
+    try:
+        channel = Email(Relay("127.0.0.1", controller.port, "none"), SENDER)
+        receipt = channel.send(replace(MESSAGE, return_path="bounce+7@example.com"))
+        channel.close()
+    finally:
+        controller.stop()
+    assert (receipt.stage, receipt.provider_id) == ("accepted", "queued as 7")
+    [(sender, to, content)] = handler.mails
+    assert (sender, to) == ("bounce+7@example.com", ["user@example.net"])
+    assert b"Message-ID: <key-1@example.com>" in content
+
+
+def test_a_line_that_begins_with_a_dot_arrives_as_it_was() -> None:
+    with SmtpServer() as server, sending(server) as channel:
+        channel.send(MESSAGE)
+        channel.send(replace(MESSAGE, key="key-2"))
+    first, second = server.mails
+    assert first.replace(b"key-1", b"key-2") == second
+    assert server.envelopes == [("mail@example.com", "user@example.net")] * 2
+    assert not [line for line in first.split(b"\r\n") if line.startswith(b".")]
+
+
+def test_mails_share_a_connection_for_a_minute() -> None:
+    with SmtpServer() as server, sending(server) as channel:
+        for seconds in (0, 30, 59):
+            channel.send(replace(MESSAGE, now=NOW + timedelta(seconds=seconds)))
+        assert server.connections == 1
+        assert server.words.count("RSET") == 2
+        channel.send(replace(MESSAGE, now=NOW + timedelta(seconds=60)))
+        assert server.connections == 2
+
+
+def test_a_connection_carries_at_most_a_hundred_mails() -> None:
+    with SmtpServer() as server, sending(server) as channel:
+        for _ in range(101):
+            channel.send(MESSAGE)
+        assert server.connections == 2
+    assert len(server.mails) == 101
+
+
+def test_a_connection_that_died_meanwhile_is_opened_again() -> None:
+    with SmtpServer({"RSET": CUT}) as server, sending(server) as channel:
+        channel.send(MESSAGE)
+        channel.send(MESSAGE)
+    assert (server.connections, len(server.mails)) == (2, 2)
+
+
+def test_each_thread_has_its_own_connection_and_close_ends_them_all() -> None:
+    handler = Kept()
+    controller = Listening(handler, hostname="127.0.0.1", port=0)
+    controller.start()
+    try:
+        channel = Email(Relay("127.0.0.1", controller.port, "none"), SENDER)
+        threads = [threading.Thread(target=channel.send, args=(replace(MESSAGE, key=f"k{n}"),)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(channel._open) == 3
+        channel.close()
+    finally:
+        controller.stop()
+    assert len(handler.mails) == 3
+
+
+def test_a_quit_that_fails_changes_nothing() -> None:
+    with SmtpServer({"QUIT": CUT}) as server, sending(server) as channel:
+        assert channel.send(MESSAGE).provider_id == "taken as 42"
+
+
+@pytest.mark.parametrize("verb", ["banner", "EHLO", "MAIL", "RCPT", "DATA"])
+def test_a_cut_before_the_text_proves_that_nothing_was_accepted(verb: str) -> None:
+    assert outcome({verb: CUT}) == ("retry_after", "not_accepted")
+
+
+def test_a_cut_after_the_text_leaves_it_unknown() -> None:
+    assert outcome({".": CUT}) == ("unknown", "no_answer")
+
+
+@pytest.mark.parametrize("reply", ["nonsense", "199 what", "354 more"])
+def test_a_reply_of_no_known_form_is_unclear_only_after_the_text(reply: str) -> None:
+    assert outcome({".": reply}) == ("unknown", "no_answer")
+    assert outcome({"RCPT": reply}) == ("retry_after", "not_accepted")
+
+
+def test_no_server_is_a_repeat_and_at_the_third_time_a_matter_for_a_person() -> None:
+    with SmtpServer() as server:
+        port = server.port
+    channel = Email(Relay("127.0.0.1", port, "none"), SENDER)
+    reasons = []
+    for _ in range(4):
+        reasons.append(refusal(channel).reason)
+    assert reasons == ["not_accepted", "not_accepted", "configuration", "configuration"]
+
+
+@pytest.mark.parametrize("banner", ["421 busy", "554 go away"])
+def test_a_banner_that_refuses_is_a_repeat(banner: str) -> None:
+    assert outcome({"banner": banner}) == ("retry_after", "not_accepted")
+
+
+TABLE = [
+    ("", "421 closing", "retry_after", "not_accepted"),
+    ("", "450 4.2.1 busy", "retry_after", "not_accepted"),
+    ("", "451 greylisted", "retry_after", "not_accepted"),
+    ("", "452 4.3.1 no space", "retry_after", "not_accepted"),
+    ("", "452 4.2.2 over quota", "permanent", "recipient"),
+    ("aliyun", "423 later", "retry_after", "not_accepted"),
+    ("aliyun", "427 later", "retry_after", "not_accepted"),
+    ("", "530 5.7.0 must issue STARTTLS", "retry_after", "configuration"),
+    ("", "534 5.7.9 x", "retry_after", "configuration"),
+    ("", "535 5.7.8 bad credentials", "retry_after", "configuration"),
+    ("", "538 5.7.11 x", "retry_after", "configuration"),
+    ("", "454 4.7.0 later", "retry_after", "configuration"),
+    ("aliyun", "436 not the login", "retry_after", "configuration"),
+    ("", "550 Connection frequency limited", "retry_after", "recipient_throttled"),
+    ("", "550 Mailbox unavailable or access denied", "retry_after", "recipient_throttled"),
+    ("", "552 daily quota exceeded", "retry_after", "throttled"),
+    ("", "550 5.1.1 no such user", "user_unreachable", "bad_address"),
+    ("", "551 5.1.6 moved", "user_unreachable", "bad_address"),
+    ("", "553 5.1.2 no such host", "user_unreachable", "bad_address"),
+    ("", "521 no mail here", "user_unreachable", "bad_address"),
+    ("", "556 5.1.10 null mx", "user_unreachable", "bad_address"),
+    ("aliyun", "559 invalid", "user_unreachable", "bad_address"),
+    ("aliyun", "563 invalid", "user_unreachable", "bad_address"),
+    ("", "559 invalid", "permanent", "content"),
+    ("", "552 5.2.2 full", "permanent", "recipient"),
+    ("", "550 5.7.1 blocked", "permanent", "content"),
+    ("", "554 looks like SPAM", "permanent", "content"),
+    ("", "554 against our policy", "permanent", "content"),
+    ("aliyun", "561 honeypot", "permanent", "content"),
+    ("", "552 5.3.4 too large", "permanent", "content"),
+    ("", "554 5.3.4 too large", "permanent", "content"),
+    ("aliyun", "556 too many", "permanent", "content"),
+    ("aliyun", "557 too large", "permanent", "content"),
+    ("", "500 what", "permanent", "content"),
+    ("", "550 something else", "permanent", "content"),
+]
+
+
+@pytest.mark.parametrize(("provider", "reply", "kind", "reason"), TABLE)
+def test_every_reply_has_its_class(provider: str, reply: str, kind: str, reason: str) -> None:
+    code, _, text = reply.partition(" ")
+    for handed_over in (False, True):
+        meaning = smtp_meaning(provider, int(code), text, handed_over=handed_over)
+        assert (meaning.kind, meaning.reason) == (kind, reason)
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "expected"),
+    [
+        ("RCPT", "550 5.1.1 no such user", ("user_unreachable", "bad_address")),
+        ("MAIL", "450 later", ("retry_after", "not_accepted")),
+        ("DATA", "451 later", ("retry_after", "not_accepted")),
+        (".", "554 5.7.1 spam", ("permanent", "content")),
+        (".", "452 later", ("retry_after", "not_accepted")),
+    ],
+)
+def test_a_reply_counts_at_whatever_word_it_comes(verb: str, reply: str, expected: tuple[str, str]) -> None:
+    assert outcome({verb: reply}) == expected
+
+
+def test_after_a_refusal_the_next_mail_goes_over_the_same_connection() -> None:
+    with SmtpServer({"RCPT": "550 5.1.1 no"}) as server, sending(server) as channel:
+        refusal(channel)
+        server.script["RCPT"] = "251 forwarded"
+        assert channel.send(MESSAGE).stage == "accepted"
+        assert server.connections == 1
+
+
+def test_a_refusal_tells_how_long_to_wait_and_no_address() -> None:
+    with SmtpServer({"RCPT": "550 user@example.net frequency limited"}) as server, sending(server) as channel:
+        error = refusal(channel)
+    assert error.retry_after_s == 3600
+    assert "user@example" not in str(error)
+    assert "550" in error.detail
+
+
+@pytest.mark.parametrize("to", ["", "nobody", "a@b", "a@example.com,b@example.com", "a@example.com\r\nRCPT TO:<b@example.com>", "张@例子"])
+def test_what_is_no_address_never_reaches_the_server(to: str) -> None:
+    with SmtpServer() as server, sending(server) as channel:
+        error = refusal(channel, replace(MESSAGE, to=to))
+        assert (error.kind, error.reason) == ("user_unreachable", "bad_address")
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("change", [{"sender": "x"}, {"return_path": "a@example.com> b"}, {"attachments": (("file", "https://x"),)}])
+def test_what_cannot_be_sent_never_reaches_the_server(change: dict[str, object]) -> None:
+    with SmtpServer() as server, sending(server) as channel:
+        refusal(channel, replace(MESSAGE, **change))  # type: ignore[arg-type]
+        assert server.connections == 0
+
+
+def test_starttls_encrypts_before_the_login() -> None:
+    script = {"EHLO": "250-hello\r\n250-STARTTLS\r\n250 AUTH PLAIN", "STARTTLS": "220 go", "AUTH": "235 welcome"}
+    with SmtpServer(script) as server, sending(server, tls="starttls", user="u", password="p", ca_file=str(CERTIFICATE)) as channel:
+        assert channel.send(MESSAGE).stage == "accepted"
+    assert server.words[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
+
+
+def test_implicit_tls_encrypts_from_the_first_byte() -> None:
+    with SmtpServer(tls=True) as server, sending(server, tls="implicit", ca_file=str(CERTIFICATE)) as channel:
+        assert channel.send(MESSAGE).stage == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ({}, "configuration"),  # offers no STARTTLS
+        ({"EHLO": "250-hello\r\n250 STARTTLS", "STARTTLS": "454 not now"}, "configuration"),
+        ({"EHLO": "250-hello\r\n250-STARTTLS\r\n250 AUTH PLAIN", "STARTTLS": "220 go", "AUTH": "535 5.7.8 no"}, "configuration"),
+        ({"EHLO": "250-hello\r\n250-STARTTLS\r\n250 AUTH PLAIN", "STARTTLS": "220 go", "AUTH": "421 busy"}, "not_accepted"),
+        ({"EHLO": "250-hello\r\n250-STARTTLS\r\n250 AUTH PLAIN", "STARTTLS": "220 go", "AUTH": CUT}, "not_accepted"),
+        ({"EHLO": "250-hello\r\n250 STARTTLS", "STARTTLS": CUT}, "not_accepted"),
+    ],
+)
+def test_what_a_server_refuses_before_the_first_mail_is_for_a_person_and_a_cut_is_not(script: dict[str, str], reason: str) -> None:
+    with SmtpServer(script) as server, sending(server, tls="starttls", user="u", password="p", ca_file=str(CERTIFICATE)) as channel:
+        error = refusal(channel)
+    assert (error.kind, error.reason) == ("retry_after", reason)
+    assert server.mails == []
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_certificate_that_nobody_vouches_for_ends_it_before_the_password(tls: str) -> None:
+    script = {"EHLO": "250-hello\r\n250-STARTTLS\r\n250 AUTH PLAIN", "STARTTLS": "220 go"}
+    with SmtpServer(script, tls=tls == "implicit") as server, sending(server, tls=tls, user="u", password="p") as channel:
+        assert refusal(channel).reason == "configuration"
+    assert "AUTH" not in server.words
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Relay("mail.example.com", 25, "none"),
+        lambda: Relay("127.0.0.1", 25, "none", user="u", password="p"),
+        lambda: Relay("127.0.0.1", 25, "ssl"),
+        lambda: Email(Relay("mail.example.com"), "nobody"),
+        lambda: Email(Relay("mail.example.com"), "a@example.com\r\nBcc: b@example.com"),
+    ],
+)
+def test_settings_that_would_be_unsafe_are_refused_at_once(make: object) -> None:
+    with pytest.raises(Refused):
+        make()  # type: ignore[operator]
+
+
+def test_a_relay_never_shows_its_password() -> None:
+    assert "geheim" not in repr(Relay("mail.example.com", user="u", password="geheim"))
