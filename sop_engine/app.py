@@ -109,12 +109,11 @@ class App:
             self._projects[release] = with_quiet_days(self.load(files))
         return self._projects[release]
 
-    def pinned(self, tx: "Connection", flow_id: str, number: int) -> tuple[Flow, Project] | None:
+    def pinned(self, work: "Work", flow_id: str, number: int) -> tuple[Flow, Project] | None:
         """The flow as a run started with it, and the live project with the texts and benefits of that version; None when gone."""
-        live = self.live(tx)
-        key = (flow_id, number, live.release)
+        key = (flow_id, number, work.live.release)
         if key not in self._pinned:
-            found = self._find_pinned(tx, live, flow_id, number)
+            found = self._find_pinned(work.tx, work.live, flow_id, number)
             if found is None:
                 return None
             self._pinned[key] = found

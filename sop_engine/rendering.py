@@ -77,7 +77,7 @@ def render(
     written = dict(template.variables)
     for name in {**subject.names, **body.names} if subject else body.names:
         value = (links or {}).get(name[5:]) if name.startswith("link.") else values.get(name)
-        if value is None:
+        if value is None or value == "":
             fallback = written.get(name)
             if fallback is None:
                 raise MissingVariable(name)

@@ -11,7 +11,7 @@ from sop_engine.actions.existing import start_existing
 from sop_engine.actions.refresh import fit_due
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.sweep import SWEPT, place_everybody
-from sop_engine.app import INSTANCE, RELEASE, App, Live, Work
+from sop_engine.app import INSTANCE, RELEASE, App, Work
 from sop_engine.core.errors import Refused
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
@@ -51,16 +51,12 @@ class Options:
 def preview(app: App, project: Project) -> list[Change]:
     """What applying this project would change, flow by flow; nothing is written."""
     with app.transaction() as tx:
-        return _changes(Work(app, tx, _no_live(project), datetime.min), project)
+        return _changes(tx, project)
 
 
-def _no_live(project: Project) -> Live:
-    return Live("", project)
-
-
-def _changes(work: Work, project: Project) -> list[Change]:
-    latest = versions.latest_versions(work.tx)
-    running = runs.count_open(work.tx)
+def _changes(tx: "Connection", project: Project) -> list[Change]:
+    latest = versions.latest_versions(tx)
+    running = runs.count_open(tx)
     changes = []
     for flow in project.flows.values():
         old = latest.get(flow.id)
@@ -80,7 +76,7 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
     """Make a checked project live, in one transaction. Raises Refused when a changed flow needs an approval that is missing."""
     options = options or Options()
     with app.transaction() as tx:
-        changes = _changes(Work(app, tx, _no_live(project), now), project)
+        changes = _changes(tx, project)
         _need_approval(changes, options)
         versions.add_release(tx, project.hash, files, now)
         for change in changes:

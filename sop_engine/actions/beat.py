@@ -1,13 +1,13 @@
 """One beat of the engine: what a minute brings. The same for `sop run`, `sop tick`, stories and backtests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.refresh import refresh_due
-from sop_engine.actions.release import release_due, rescue
+from sop_engine.actions.release import Hints, release_due, rescue
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
 from sop_engine.actions.sweep import sweep_missed
 from sop_engine.app import App
@@ -28,7 +28,7 @@ class Beat:
     lost: int = 0  # touches whose worker died while sending: outcome unknown
 
 
-def beat(app: App, now: datetime, enqueue: Callable[[Sequence[tuple[int, int]]], object] | None = None) -> Beat:
+def beat(app: App, now: datetime, enqueue: Callable[[Hints], object] | None = None) -> Beat:
     """Sweep missed midnights, refresh what is due, start schedules, take back expired leases, release what is due, close finished runs.
 
     `enqueue` hands hints to workers; without it they are delivered here.

@@ -16,7 +16,7 @@ from sop_engine.store import grants, runs, touches
 
 def flow_of(work: Work, run: Run) -> Flow | None:
     """The flow as the run started with it; None when its release is gone."""
-    found = work.app.pinned(work.tx, run.flow, run.version)
+    found = work.app.pinned(work, run.flow, run.version)
     return found[0] if found else None
 
 
@@ -46,42 +46,65 @@ class Reached:
     steps: bool = True
 
 
-def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached) -> bool:
-    """Count a goal (the flow's own, or one of `counts`) if it came inside its window. Returns whether the run ended."""
-    touched = [t.done_at or t.due_at for t in touches.touches_of_runs(work.tx, [run.id]).get(run.id, []) if t.opened_window]
+@dataclass
+class Endings:
+    """Collected in one pass over many runs, written together: runs to end by reason, touches to add, runs whose close may change."""
+
+    by_reason: dict[str, list[Run]] = field(default_factory=dict)
+    rows: list[dict[str, object]] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+
+    def end(self, run: Run, reason: str) -> None:
+        """The run ends, for the first reason given."""
+        if run.id not in self.ended:
+            self.ended.add(run.id)
+            self.by_reason.setdefault(reason, []).append(run)
+
+    def write(self, work: Work) -> None:
+        """Store everything collected."""
+        touches.add_touches(work.tx, self.rows)
+        for reason, listed in self.by_reason.items():
+            end_runs(work, listed, reason)
+        refresh_close(work, [i for i in self.kept if i not in self.ended])
+
+
+def windows_of(work: Work, run_ids: Iterable[int]) -> dict[int, list[datetime]]:
+    """By run: when its touches opened the goal's window."""
+    listed = touches.touches_of_runs(work.tx, run_ids)
+    return {run_id: [t.done_at or t.due_at for t in group if t.opened_window] for run_id, group in listed.items()}
+
+
+def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached, touched: Sequence[datetime], endings: Endings) -> None:
+    """Count a goal (the flow's own, or one of `counts`) if it came inside its window after a touch; its own may end the run."""
     goal = next(g for g in (flow.goal, *flow.counts) if g is not None and g.name == reached.name)
     if not goal_counts(goal, reached.at, touched, work.live.zone):
-        return False
+        return
     if goal is not flow.goal:
         runs.note_counted(work.tx, run.id, reached.name, reached.at)
-        return False
-    if run.goal_at is not None:
-        return False
+        return
+    if run.goal_at is not None or run.id in endings.ended:
+        return
     runs.note_goal(work.tx, run, reached.at, {f"event.{k}": v for k, v in reached.fields.items()})
-    return run.open and _goal_of_open_run(work, run, flow, reached.steps)
-
-
-def _goal_of_open_run(work: Work, run: Run, flow: Flow, steps: bool) -> bool:
-    if steps:
-        rows = [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "goal", work.moment(run.user_id))]
-        touches.add_touches(work.tx, rows)
+    if not run.open:
+        return
+    if reached.steps:
+        now = work.moment(run.user_id)
+        endings.rows += [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "goal", now)]
     if "goal" in flow.keep_going:
-        refresh_close(work, [run.id])
-        return False
-    end_runs(work, [run], "goal")
-    return True
+        endings.kept.append(run.id)
+    else:
+        endings.end(run, "goal")
 
 
-def end_by_facts(work: Work, run: Run, flow: Flow, facts: Facts) -> bool:
-    """Goals that become true without an event, then exits in file order. Returns whether the run ended."""
+def end_by_facts(work: Work, run: Run, flow: Flow, facts: Facts, touched: Sequence[datetime], endings: Endings) -> None:
+    """Goals that become true without an event, then exits in file order."""
     for goal in (flow.goal, *flow.counts):
-        true_now = goal is not None and goal.enter is not None and holds(goal.enter, facts)
-        if true_now and goal is not None and reach_goal(work, run, flow, Reached(goal.name, work.moment(run.user_id))):
-            return True
+        if goal is not None and goal.enter is not None and holds(goal.enter, facts):
+            reach_goal(work, run, flow, Reached(goal.name, work.moment(run.user_id)), touched, endings)
     reason = ending_exit(flow, facts)
     if reason is not None:
-        end_runs(work, [run], reason)
-    return reason is not None
+        endings.end(run, reason)
 
 
 def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:

@@ -78,7 +78,7 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
 
 
 def _item(work: Work, touch: Touch, run: Run, person: Person) -> Item | None:
-    pinned = work.app.pinned(work.tx, run.flow, run.version)
+    pinned = work.app.pinned(work, run.flow, run.version)
     step = pinned[0].step(touch.step) if pinned else None
     if pinned is None or step is None:
         return None

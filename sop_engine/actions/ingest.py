@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sop_engine.actions.end import Reached, end_runs, flow_of, reach_goal
+from sop_engine.actions.end import Endings, Reached, end_runs, flow_of, reach_goal, windows_of
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.receive import receive
 from sop_engine.actions.start import Candidate
 from sop_engine.actions.tagging import tag_by_words
 from sop_engine.app import App, Work
+from sop_engine.core.catalog import Goal
 from sop_engine.core.conditions import Condition, Facts, Value, holds, refs_of
 from sop_engine.core.interest import user_names
 from sop_engine.core.playbook import Flow
@@ -168,15 +169,22 @@ def _start_candidates(work: Work, fresh: Sequence[EventRecord], ids: Mapping[str
 def _goals(work: Work, stored: Sequence[Stored]) -> None:
     """Goals by event, for runs that were there before the event."""
     sight = runs.runs_in_sight(work.tx, [s.user_id for s in stored], min(s.record.at for s in stored))
+    found: list[tuple[Stored, Run, Flow, Goal]] = []
     for one in stored:
         for run in sight.get(one.user_id, ()):
             flow = flow_of(work, run)
             if flow is not None and run.started_at <= one.record.at and run.start_event_id != one.id:
-                _goals_of_run(work, run, flow, one)
+                found += [(one, run, flow, goal) for goal in _reached(work, flow, one)]
+    if not found:
+        return
+    touched = windows_of(work, {run.id for _, run, _, _ in found})
+    endings = Endings()
+    for one, run, flow, goal in found:
+        reached = Reached(goal.name, one.record.at, one.record.fields, not is_late(one.record, work.now))
+        reach_goal(work, run, flow, reached, touched.get(run.id, []), endings)
+    endings.write(work)
 
 
-def _goals_of_run(work: Work, run: Run, flow: Flow, one: Stored) -> None:
-    for goal in (*flow.counts, flow.goal):  # the goal last: it may end the run
-        if goal is not None and fits(one.record, goal.events, goal.where, one.facts, work.project):
-            steps = not is_late(one.record, work.now)
-            reach_goal(work, run, flow, Reached(goal.name, one.record.at, one.record.fields, steps))
+def _reached(work: Work, flow: Flow, one: Stored) -> list[Goal]:
+    goals = [g for g in (*flow.counts, flow.goal) if g is not None]
+    return [g for g in goals if fits(one.record, g.events, g.where, one.facts, work.project)]

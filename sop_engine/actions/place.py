@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sop_engine.actions.end import end_by_facts, end_runs, flow_of, reads_steps, steps_seen
+from sop_engine.actions.end import Endings, end_by_facts, flow_of, reads_steps, steps_seen, windows_of
 from sop_engine.actions.start import Candidate, start_runs
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value
@@ -101,27 +101,28 @@ def end_runs_of(work: Work, user_ids: Sequence[int], moved: Sequence[Moved]) -> 
     """End the open runs of these users whose goal or exit became true, or whose level or condition no longer holds."""
     listed = [run for group in runs.runs_in_sight(work.tx, user_ids, work.now).values() for run in group if run.open]
     pairs = [(run, flow) for run in listed if (flow := flow_of(work, run)) is not None]
-    over = asked_runs(work, pairs)
+    endings = Endings()
+    ask_runs(work, pairs, endings)
     moves: dict[int, list[Moved]] = {}
     for move in moved:
         moves.setdefault(move.user_id, []).append(move)
-    left = [
-        run
-        for run, flow in pairs
-        if run.id not in over and "left" not in flow.keep_going and any(ends_by(flow, m.model, m.new) for m in moves.get(run.user_id, []))
-    ]
-    end_runs(work, left, "left")
+    for run, flow in pairs:
+        if "left" not in flow.keep_going and any(ends_by(flow, m.model, m.new) for m in moves.get(run.user_id, [])):
+            endings.end(run, "left")
+    endings.write(work)
 
 
-def asked_runs(work: Work, pairs: Sequence[tuple[Run, Flow]]) -> set[int]:
-    """Ask goals by condition and exits of these runs; the ids of those that ended."""
+def ask_runs(work: Work, pairs: Sequence[tuple[Run, Flow]], endings: Endings) -> None:
+    """Ask goals by condition and exits of these runs."""
     asking = [(run, flow) for run, flow in pairs if flow.exits or any(g.enter for g in (flow.goal, *flow.counts) if g)]
     if not asking:
-        return set()
+        return
     names = user_names(c for _, flow in asking for c in flow_conditions(flow))
     facts = store_facts.read_facts(work.tx, work.project, names, Scope.of({run.user_id for run, _ in asking}), work.now)
     steps = steps_seen(work, [run.id for run, flow in asking if reads_steps(flow)])
-    return {run.id for run, flow in asking if end_by_facts(work, run, flow, _run_facts(run, facts, steps))}
+    touched = windows_of(work, [run.id for run, flow in asking if any(g.enter for g in (flow.goal, *flow.counts) if g)])
+    for run, flow in asking:
+        end_by_facts(work, run, flow, _run_facts(run, facts, steps), touched.get(run.id, []), endings)
 
 
 def _run_facts(run: Run, facts: Mapping[int, Facts], steps: Mapping[int, Facts]) -> Facts:

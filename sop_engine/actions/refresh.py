@@ -7,7 +7,7 @@ from sop_engine.actions.sweep import place_everybody
 from sop_engine.app import App, Work
 from sop_engine.core.fitting import is_due
 from sop_engine.core.metrics import Fit, Metric
-from sop_engine.store import fits
+from sop_engine.store import fits, frozen
 
 
 def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:
@@ -21,11 +21,13 @@ def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:
 
 def fit_due(work: Work, due: Callable[[Metric, datetime | None], bool]) -> list[str]:
     """Fit the metrics for which `due(metric, last fit)` says so, those read by others first."""
+    latest = frozen.latest_fits(work.tx)
     fitted: list[str] = []
     for metric in _in_order(work):
-        stored = fits.last_fit(work.tx, metric)
-        if due(metric, stored[1] if stored else None):
-            fits.save_fit(work.tx, metric, fit_of(work, metric, stored[0] if stored else None), work.now)
+        stored = latest.get(metric.name)
+        current = stored is not None and stored.definition == frozen.definition_of(metric)
+        if due(metric, stored.fitted_at if stored is not None and current else None):
+            fits.save_fit(work.tx, metric, fit_of(work, metric, stored.fit if stored is not None else None), work.now)
             fitted.append(metric.name)
     return fitted
 

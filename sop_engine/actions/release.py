@@ -12,7 +12,7 @@ BATCH = 500
 Hints = Sequence[tuple[int, int]]
 
 
-def release_due(app: App, now: datetime, enqueue: Callable[[Hints], None], *, limit: int = BATCH) -> int:
+def release_due(app: App, now: datetime, enqueue: Callable[[Hints], object], *, limit: int = BATCH) -> int:
     """Claim up to `limit` touches that are due and enqueue them; how many. Call again until it returns 0."""
     with app.transaction() as tx:
         hints = touches.claim_due(tx, now, now + LEASE, limit)

@@ -75,7 +75,8 @@ def _instead(work: Work, line: StoryLine) -> str:
 
 def _skip(work: Work, user_id: int, line: StoryLine, _seen: set[int]) -> list[str]:
     if line.name == "start":
-        refused = [r for r in runs.list_refused(work.tx, user_id) if r.at <= work.now and (line.level is None or r.flow.endswith(f"/{line.level}"))]
+        listed = [r for r in runs.list_refused(work.tx, user_id) if r.at <= work.now]
+        refused = [r for r in listed if line.level is None or r.flow.endswith(f"/{line.level}")]
         fitting = [r for r in refused if not line.because or r.reason == line.because]
         told = ", ".join(r.reason for r in refused) or "none was"
         return [] if fitting else [f"no start was refused because of '{line.because}' ({told})"]

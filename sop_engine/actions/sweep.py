@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
-from sop_engine.actions.end import flow_of
+from sop_engine.actions.end import Endings, flow_of
 from sop_engine.actions.existing import start_existing
-from sop_engine.actions.place import Cause, asked_runs, follow
+from sop_engine.actions.place import Cause, ask_runs, follow
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.store import grants, metric_values, placements, runs, tags, versions
@@ -74,5 +74,7 @@ def ask_open_runs(work: Work) -> None:
         if not page:
             return
         pairs = [(run, flow) for run in page if (flow := flow_of(work, run)) is not None]
-        asked_runs(work, pairs)
+        endings = Endings()
+        ask_runs(work, pairs, endings)
+        endings.write(work)
         after = page[-1].id

@@ -44,7 +44,7 @@ class _Teller:
                 return words["start_level" if start.level else "start_unscored"].format(start.tier, start.level)
             case "event":
                 where = text_of(start.where) if start.where is not None else ""
-                return words["start_event_where" if where else "start_event"].format(words["list"].join(start.events), where)
+                return words["start_event_where" if where else "start_event"].format(self._events(start.events), where)
             case "every" if start.schedule:
                 return words["start_every"].format(schedule(start.schedule, words))
             case "date" if start.instant:
@@ -142,11 +142,16 @@ class _Teller:
             yield words["no_benefit"].format(flow.no_benefit)
 
     def _goal(self, goal: Goal) -> str:
-        wanted = text_of(goal.enter) if goal.enter is not None else self.words["list"].join(goal.events)
+        wanted = text_of(goal.enter) if goal.enter is not None else self._events(goal.events)
         if goal.where is not None:
             wanted += f" [{text_of(goal.where)}]"
-        name = self.words["name"].format(goal.name) if goal.name else ""
+        name = self.words["name"].format(goal.name) if goal.name in self.project.goals else ""
         return self.words["goal_event"].format(name, length(goal.within, self.words), wanted).strip()
+
+    def _events(self, kinds: tuple[str, ...]) -> str:
+        """The events as they are called together where they are a group, else one by one."""
+        group = next((name for name, members in self.project.groups.items() if set(members) == set(kinds)), "")
+        return group or self.words["list"].join(kinds)
 
     def _joined(self, sentences: list[str]) -> str:
         return ("" if self.words["comma"] == "，" else " ").join(sentences)

@@ -12,6 +12,7 @@ from sop_engine.language.names import no_such, normal
 from sop_engine.language.reader import Reader
 from sop_engine.language.scopes import event_scope
 from sop_engine.language.source import Map, Node, Text
+from sop_engine.language.typed import called
 from sop_engine.language.vocabulary import BENEFIT, CALENDAR, CHANNEL, GOAL, TAG
 
 
@@ -30,7 +31,7 @@ def _tag(entry: Entry, reader: Reader) -> Tag:
             reader.error(node.key(key), 616, f"'{key}' is used only with '{partner}'.")
     inside = event_field(values["in"], reader) if "in" in values else None
     if inside and inside[1].type not in ("text", "any"):
-        reader.error(values["in"], 405, f"keywords are looked for in text, but this is {inside[1].type}.")
+        reader.error(values["in"], 405, f"keywords are looked for in text, but this is {called(inside[1].type)}.")
     _check_patterns(node.get("words"), reader)
     _check_patterns(node.get("except"), reader)
     keeps = values.get("for")

@@ -18,7 +18,7 @@ FLAGS = {"是": True, "yes": True, "true": True, "1": True, "否": False, "no": 
 MOST_DIGITS = 38
 MOST_CHARACTERS = 200  # of an id
 
-_GUARD = re.compile(r"'(?=[=+\-@\t\r＝＋－＠])")  # written so that a spreadsheet does not run the cell
+_GUARD = re.compile(r"^'(?=[=+\-@\t\r＝＋－＠])")  # written so that a spreadsheet does not run the cell
 _QUOTED = re.compile(r'="([^"]*)"')  # the other way to keep a spreadsheet from changing digits
 _SPREADSHEET = re.compile(r"\d(?:\.\d+)?e\+?\d+", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -30,7 +30,7 @@ _TIME = re.compile(
 
 def is_empty(cell: Cell) -> bool:
     """Whether nothing was given."""
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+    return not cell.strip() if isinstance(cell, str) else cell is None
 
 
 def text(cell: Cell) -> str:
@@ -178,9 +178,14 @@ def _unrounded(written: str) -> None:
 
 
 def _cleaned(written: str) -> str:
-    written = _GUARD.sub("", written.strip(), count=1) if written.lstrip().startswith("'") else written.strip()
-    quoted = _QUOTED.fullmatch(written)
-    written = quoted[1].strip() if quoted else written
+    written = written.strip()
+    if written[:1] in ("'", "="):
+        written = _unguarded(written)
     if written.isascii() and "\x00" not in written:
         return written
     return written.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _unguarded(written: str) -> str:
+    quoted = _QUOTED.fullmatch(written)
+    return quoted[1].strip() if quoted else _GUARD.sub("", written, count=1)

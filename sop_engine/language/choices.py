@@ -8,6 +8,7 @@ from sop_engine.language.names import normal
 from sop_engine.language.reader import Reader
 from sop_engine.language.report import did_you_mean
 from sop_engine.language.source import List, Map, Node, Text
+from sop_engine.language.typed import called
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ def read_by(node: Node | None, reader: Reader) -> tuple[Ref | None, tuple[str, .
     if symbol is None or symbol.kind == "any":
         return None, (), True
     if symbol.kind not in ("words", "level"):
-        kind = {"flag": "a flag", "number": "a number", "date": "a date"}.get(symbol.kind, symbol.kind)
-        reader.error(node, 405, f"'by' chooses among words, but '{name}' is {kind}.")
+        reader.error(node, 405, f"'by' chooses among words, but '{name}' is {called(symbol.kind)}.")
         return None, (), True
     return Ref(symbol.space, symbol.name, symbol.kind), symbol.words, False
 

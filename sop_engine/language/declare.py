@@ -31,6 +31,7 @@ def declare(documents: Documents) -> Names:
     for entry in documents.lines("metrics"):
         names.symbols[entry.name] = _metric(entry, names)
     _lost(documents, names)
+    names.symbols |= {name: Symbol("any", name, "any") for kind, name in documents.twice if kind in _SPACES}
     return names
 
 

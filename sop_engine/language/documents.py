@@ -37,6 +37,7 @@ class Documents:
 
     kinds: dict[str, dict[str, Entry]] = field(default_factory=dict)
     lost: list[tuple[str, str]] = field(default_factory=list)
+    twice: set[tuple[str, str]] = field(default_factory=set)  # names with two meanings: nothing more is said about them
 
     def of(self, kind: str) -> dict[str, Entry]:
         """The entries of a kind by name."""
@@ -151,8 +152,10 @@ class _Sorter:
         if entry.name in space:
             other, place = space[entry.name]
             self.report.add(entry.key.place, 302, f"'{entry.name}' exists already: it is {_SINGULAR[other]} in {place}.")
+            self.found.twice |= {(kind, entry.name), (other, entry.name)}
         elif entry.name in kept:
             self.report.add(entry.key.place, 302, f"'{entry.name}' exists already, in {kept[entry.name].key.place}.")
+            self.found.twice.add((kind, entry.name))
         else:
             kept[entry.name] = entry
             space[entry.name] = (kind, entry.key.place)

@@ -17,6 +17,7 @@ from sop_engine.language.reader import Keys, Reader, check_name
 from sop_engine.language.scopes import event_scope, flow_scope, run_scope
 from sop_engine.language.source import List, Map, Node, Text
 from sop_engine.language.steps import Around, read_steps
+from sop_engine.language.typed import called
 from sop_engine.language.vocabulary import ENDS, EXPERIMENT, GUARDRAILS, START
 
 _PRIORITY = {"win_back": "high", "maintain": "low"}
@@ -177,7 +178,9 @@ def _anchor(node: Node | None, reader: Reader) -> str | None:
     if symbol is None:
         reader.error(node, 301, no_such("date attribute or date metric", text, dates))
     elif symbol.kind not in ("date", "any"):
-        reader.error(node, 405, f"'anchor' needs a date, but '{symbol.name}' is {symbol.kind}. A date is, for instance, {{last: order}}.")
+        reader.error(
+            node, 405, f"'anchor' needs a date, but '{symbol.name}' is {called(symbol.kind)}. A date is, for instance, {{last: order}}."
+        )
     return normal(text)
 
 

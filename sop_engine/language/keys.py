@@ -1,7 +1,11 @@
 """The kinds of values that keys hold: texts, forms, words, names, conditions, lists of them."""
 
+from dataclasses import replace
+
+from sop_engine.core.forms import Schedule
 from sop_engine.language import forms
 from sop_engine.language.forms import Form
+from sop_engine.language.names import no_such, normal
 from sop_engine.language.reader import Kind, Reader
 from sop_engine.language.source import Node
 
@@ -39,6 +43,19 @@ def many(kind: Kind) -> Kind:
     return Kind(read, {"anyOf": [kind.schema, {"type": "array", "items": kind.schema}]}, kind.listed)
 
 
+def _schedule(reader: Reader, node: Node) -> Schedule | None:
+    """A schedule; the date that `year` goes by must be an attribute."""
+    found: Schedule | None = reader.form(node, forms.SCHEDULE)
+    if found is None or found.kind != "year":
+        return found
+    name = normal(found.attribute)
+    dates = [s.name for s in reader.names.symbols.values() if s.space == "attribute" and s.kind == "date"]
+    if name not in dates:
+        reader.error(node, 301, no_such("date attribute", name, dates))
+    return replace(found, attribute=name)
+
+
+SCHEDULE = Kind(_schedule, form(forms.SCHEDULE).schema)
 FLAG = Kind(form(forms.FLAG).read, {"type": "boolean"})
 COUNT = Kind(form(forms.COUNT).read, {"type": "integer", "minimum": 1})
 MONEY = Kind(form(forms.MONEY).read, {"type": "number", "minimum": 0})

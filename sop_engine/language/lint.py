@@ -23,7 +23,7 @@ _THINGS = {
 
 
 def lint(project: Project, places: Mapping[Path, Place], report: Report, *, today: date | None = None) -> None:
-    """Add the messages 701 to 724 that need the whole project (502, 507, 508, 708, 709 and 716 come with the templates).
+    """Add the messages 702 to 724 that need the whole project (701 comes with the step; 502, 507, 708, 709, 716 with the template).
 
     The project has no errors. `today` is the local date from which the calendar must still hold; without it only flows
     with a date of their own are asked. 722 needs stored fits: see `lint_fits`.

@@ -17,13 +17,14 @@ _EVERY = {"day": 1, "workday": 1, "weekend": 1, "weekday": 7, "month_day": 31, "
 def lint_benefits(lint: Lint) -> None:
     """Add the messages 706, 710 and 715."""
     for flow in lint.project.flows.values():
+        refused: set[tuple[str, str]] = set()
         for number, step in enumerate(flow.steps):
             if flow.no_benefit:
                 _offers(flow, step, lint)
             _mentioned(flow, step, lint)
             _void(flow, step, flow.steps[:number], lint)
             _repeated(flow, step, lint)
-            _given_again(flow, step, flow.steps[:number], lint)
+            _given_again(flow, step, flow.steps[:number], refused, lint)
             _recalled(flow, step, flow.steps[:number], lint)
 
 
@@ -89,15 +90,17 @@ def _interval(schedule: Schedule) -> int:
     return _EVERY.get(schedule.kind) or max(schedule.number, 1)
 
 
-def _given_again(flow: Flow, step: Step, earlier: tuple[Step, ...], lint: Lint) -> None:
-    """A benefit given to the same user by an earlier step that has no condition, still inside its limit."""
-    for name, word, by in _options(step):
-        benefit = lint.project.benefits.get(name)
+def _given_again(flow: Flow, step: Step, earlier: tuple[Step, ...], refused: set[tuple[str, str]], lint: Lint) -> None:
+    """A benefit that an earlier step without a condition gives to the same user, still inside its limit."""
+    for option in _options(step):
+        benefit = lint.project.benefits.get(option[0])
         if benefit is None or benefit.limit.per.days is None:
             continue
-        times = [one for one in earlier if one.when is None and any(_same(o, (name, word, by)) for o in _options(one))]
-        inside = [one for one in times if (days := days_after(flow, step, one)) is not None and 0 <= days < benefit.limit.per.days]
+        given = [one for one in earlier if one.when is None and (one.name, benefit.name) not in refused]
+        given = [one for one in given if any(_same(other, option) for other in _options(one))]
+        inside = [one for one in given if (days := days_after(flow, step, one)) is not None and 0 <= days < benefit.limit.per.days]
         if len(inside) >= benefit.limit.most:
+            refused.add((step.name, benefit.name))
             _again(flow, step, benefit, f"after '{inside[-1].name}'", lint)
 
 

@@ -32,7 +32,9 @@ def _levels(tier: Tier, never: set[Path], lint: Lint) -> None:
     for number, level in enumerate(tier.levels):
         path = ("tier", tier.name, "levels", level.name)
         if number not in reached and path not in never and ("tier", tier.name, "only") not in never:
-            sentence = f"nobody ever gets '{level.name}': an earlier rule holds whenever this one does. Change the order, or the rules."
+            sentence = (
+                f"nobody ever gets '{level.name}': 'only' or an earlier rule always stands in its way. Change the order, or the rules."
+            )
             lint.report.warn(lint.at(*path), 717, sentence)
 
 
@@ -45,7 +47,7 @@ def _conditions(lint: Lint) -> Placed:
             yield ("tier", tier.name, "levels", level.name), level.rule
             yield ("tier", tier.name, "keep", level.name), level.keep
     for flow in lint.project.flows.values():
-        yield from _of_flow(flow)
+        yield from _of_flow(flow, lint.project)
 
 
 def _of_catalogue(project: Project) -> Placed:
@@ -63,14 +65,14 @@ def _of_catalogue(project: Project) -> Placed:
         yield ("goals", name, "enter"), goal.enter
 
 
-def _of_flow(flow: Flow) -> Placed:
+def _of_flow(flow: Flow, project: Project) -> Placed:
     path = flow_path(flow)
     yield (*path, "start", flow.start.kind), flow.start.condition
     yield (*path, "start", "where"), flow.start.where
     yield (*path, "only"), flow.only
     for reason, condition in flow.exits:
         yield (*path, "exit", reason), condition
-    if flow.goal is not None and not flow.goal.name:
+    if flow.goal is not None and flow.goal.name not in project.goals:
         yield (*path, "goal", "where"), flow.goal.where
         yield (*path, "goal", "enter"), flow.goal.enter
     for step in flow.steps:

@@ -7,17 +7,16 @@ from sop_engine.core.conditions import And, Compare, Condition, Constant, In, Re
 from sop_engine.core.playbook import Choice, Flow, Playbook, Step
 from sop_engine.core.unused import conditions_of
 from sop_engine.language.lint_places import Lint, flow_path
-from sop_engine.language.lint_steps import day_of, warn_late_day
+from sop_engine.language.lint_steps import day_of
 from sop_engine.language.lint_tiers import only_demographics
 
 
 def lint_flows(lint: Lint) -> None:
-    """Add the messages 701, 704, 712, 713, 714, 718, 719, 723 and 724."""
+    """Add the messages 704, 712, 713, 714, 718, 719, 723 and 724."""
     for playbook in lint.project.playbooks.values():
         _alike(playbook, lint)
         _upside_down(playbook, lint)
     for flow in lint.project.flows.values():
-        _late_days(flow, lint)
         _promotes_to_silent(flow, lint)
         _demographics(flow, lint)
         _no_holdout(flow, lint)
@@ -84,12 +83,6 @@ def _upside_down(playbook: Playbook, lint: Lint) -> None:
 
 def _costs(flow: Flow, lint: Lint) -> list[Decimal]:
     return [lint.project.benefits[n].cost for n in _names(flow, "give") if n in lint.project.benefits]
-
-
-def _late_days(flow: Flow, lint: Lint) -> None:
-    for step in flow.steps:
-        if step.at is not None and step.source is None:
-            warn_late_day(flow.intent, flow.anchor, step.at, lint.at(*flow_path(flow), "steps", step.name, "at"), lint.report)
 
 
 def _promotes_to_silent(flow: Flow, lint: Lint) -> None:

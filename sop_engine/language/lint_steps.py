@@ -1,21 +1,6 @@
-"""Says what is odd about the day of a step."""
+"""Decides on which day a step comes, for the lints that count days."""
 
-from sop_engine.core.forms import Moment
 from sop_engine.core.playbook import Flow, Step
-from sop_engine.language.report import Place, Report
-
-LATE_DAY = 21
-
-
-def warn_late_day(intent: str, anchor: str | None, moment: Moment, place: Place, report: Report) -> None:
-    """Warn (701) of a late day in a win-back flow that counts from its own start; not to be asked about a step with `from`."""
-    if intent != "win_back" or anchor is not None or moment.kind != "day" or moment.day < LATE_DAY:
-        return
-    day = moment.day
-    sentence = (
-        f"day {day} counts from the start of the flow. For {day} days of silence write 'anchor:' and a date, such as the last activity."
-    )
-    report.warn(place, 701, sentence)
 
 
 def day_of(flow: Flow, step: Step) -> int | None:

@@ -84,12 +84,13 @@ def _days(schedule: Schedule) -> Iterator[int]:
 
 def _over(flow: Flow, touches: Sequence[tuple[int, Step]], cap: Limit, whose: str, lint: Lint) -> None:
     days = cap.per.days or max(1, int((cap.per.exact or timedelta()).total_seconds() // 86400))
+    first = 0
     for number, (day, step) in enumerate(touches):
-        inside = [one for one, _ in touches[: number + 1] if day - one < days]
-        if len(inside) > cap.most:
-            sentence = (
-                f"this is touch {len(inside)} of this flow within {cap.per}, and {whose} cap is {cap.most:f} per {cap.per}. Send less."
-            )
+        while day - touches[first][0] >= days:
+            first += 1
+        inside = number - first + 1
+        if inside > cap.most:
+            sentence = f"this is touch {inside} of this flow within {cap.per}, and {whose} cap is {cap.most:f} per {cap.per}. Send less."
             lint.report.warn(lint.key(*step_path(flow, step)), 721, sentence)
             return
 

@@ -1,7 +1,6 @@
 """Reads users and events out of a table: every value by its type in the catalogue, every refused row with its reason."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ class Slot:
     column: str
     read: Callable[[Cell], Any]
     masked: bool = False
+    required: bool = False
 
 
 def unknown_columns(table: Table, mapping: ColumnMap | None, project: Project, kind: str) -> tuple[str, ...]:
@@ -47,16 +47,15 @@ def read_users(table: Table, mapping: ColumnMap | None, project: Project, *, now
     """The users in a table, one by one in its order; raises BadInput if table, mapping and project do not fit together."""
     layout = users_layout(table, mapping or ColumnMap(), project)
     readers = {"user_id": cells.identifier, "timezone": _timezone, "locale": _locale, "joined": _past(project.zone, now)}
-    known = [Slot(key, layout.columns[key], read) for key, read in readers.items() if key in layout.columns]
+    known = _known_slots(layout.columns, readers)
     born = _birthdays(project)
     facts = [_attribute_slot(project.attributes[name], column, project.zone, now, name in born) for name, column in layout.facts.items()]
 
     def read(row: Row) -> UserRecord | Rejected:
         said, problems = _values(row, known)
         attributes, more = _values(row, facts)
-        problems += more or ([] if "user_id" in said else _missing(row, layout.columns["user_id"]))
-        if problems:
-            return _rejected(row, problems)
+        if problems or more:
+            return _rejected(row, problems + more)
         return UserRecord(said["user_id"], said.get("joined"), attributes, said.get("timezone"), said.get("locale"))
 
     return _each(table, read)
@@ -72,15 +71,13 @@ def read_events(
     mapping = mapping or ColumnMap()
     layout = events_layout(table, mapping, project)
     readers = {"user_id": cells.identifier, "at": _past(project.zone, now, FIRST_YEAR), "message_id": cells.text, "actor": _actor}
-    known = [Slot(key, layout.columns[key], read) for key, read in readers.items() if key in layout.columns]
+    known = _known_slots(layout.columns, readers)
     kind = _kind_reader(mapping, layout.columns.get("event", ""), project)
     slots = {name: _field_slots(name, layout.facts, project) for name in project.events}
     seen = Occurrences()
 
     def read(row: Row) -> EventRecord | Rejected | None:
         said, problems = _values(row, known)
-        for key in ("user_id", "at"):
-            problems += [] if key in said or problems else _missing(row, layout.columns[key])
         try:
             event = kind(row)
         except BadInput as error:
@@ -113,6 +110,8 @@ def _values(row: Row, slots: Sequence[Slot]) -> tuple[dict[str, Any], Problems]:
     for slot in slots:
         cell = row.values.get(slot.column)
         if cells.is_empty(cell):
+            if slot.required:
+                problems.append((slot.column, f"column '{slot.column}' is empty"))
             continue
         try:
             values[slot.name] = slot.read(cell)
@@ -122,14 +121,14 @@ def _values(row: Row, slots: Sequence[Slot]) -> tuple[dict[str, Any], Problems]:
     return values, problems
 
 
-def _missing(row: Row, column: str) -> Problems:
-    filled = not cells.is_empty(row.values.get(column))
-    return [] if filled else [(column, f"column '{column}' is empty")]
-
-
 def _rejected(row: Row, problems: Problems) -> Rejected:
     given = {name: cell for name, cell in row.values.items() if not cells.is_empty(cell)}
     return Rejected(row.line, "; ".join(sentence for _, sentence in problems), given, problems[0][0])
+
+
+def _known_slots(columns: Mapping[str, str], readers: Mapping[str, Callable[[Cell], Any]]) -> list[Slot]:
+    found = ((key, columns[key], read) for key, read in readers.items() if key in columns)
+    return [Slot(key, column, read, required=key in ("user_id", "at")) for key, column, read in found]
 
 
 def _attribute_slot(attribute: Attribute, column: str, zone: ZoneInfo, now: datetime, birthday: bool) -> Slot:
@@ -199,7 +198,8 @@ def _kind_reader(mapping: ColumnMap, column: str, project: Project) -> Callable[
         if written in mapping.skip:
             return None
         event = mapping.values.get(written, written)
-        known_event(event, project)
+        if event not in project.events:
+            known_event(event, project)
         return event
 
     return read
@@ -208,8 +208,8 @@ def _kind_reader(mapping: ColumnMap, column: str, project: Project) -> Callable[
 def _message_id(given: str, event: str, row: Row, seen: Occurrences) -> str:
     if given:
         return given if len(given) <= LONGEST_ID else "h:" + hashlib.sha256(given.encode()).hexdigest()
-    content = sorted((name, cells.text(cell)) for name, cell in row.values.items() if not cells.is_empty(cell))
-    digest = hashlib.sha256(json.dumps([event, content], ensure_ascii=False).encode("utf-8", "replace")).digest()
+    content = sorted((name, str(cell)) for name, cell in row.values.items() if not cells.is_empty(cell))
+    digest = hashlib.sha256(ascii((event, content)).encode()).digest()
     return hashlib.sha256(digest + str(seen.number(digest)).encode()).hexdigest()
 
 

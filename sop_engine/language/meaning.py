@@ -1,7 +1,6 @@
 """Decides what a parsed condition means: which name each word is, and whether the types fit."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 
@@ -18,7 +17,6 @@ from sop_engine.core.conditions import (
     In,
     Known,
     Negative,
-    Node,
     Not,
     Or,
     Ref,
@@ -30,35 +28,10 @@ from sop_engine.language.names import no_such, normal
 from sop_engine.language.report import Report, did_you_mean
 from sop_engine.language.scopes import Scope
 from sop_engine.language.source import Text
+from sop_engine.language.typed import BAD, Part, Typed, called, ends, example, number, unquoted
 
 MOST_NESTING = 50
-_ARTICLES = {"number": "a number", "flag": "a flag", "date": "a date", "level": "a level", "condition": "a condition"}
 _SIGNS = {"≥": ">=", "≤": "<=", "≠": "!="}
-_TERMS = (Constant, Ref, Arith, Negative)
-Part = Tree[Token] | Token
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A part of the tree with its kind; `any` where something is wrong already and nothing more is said."""
-
-    node: Node
-    kind: str
-    words: tuple[str, ...] = ()
-    name: str = ""
-
-    @property
-    def term(self) -> Term:
-        """The node as a side of a comparison."""
-        return self.node if isinstance(self.node, _TERMS) else Constant(Decimal(0))
-
-
-BAD = Typed(Constant(Decimal(0)), "any")
-
-
-def called(kind: str) -> str:
-    """A kind of value in a sentence: a number, text, words."""
-    return _ARTICLES.get(kind, kind)
 
 
 class Meaning:
@@ -82,7 +55,7 @@ class Meaning:
         return None if self.failed else found
 
     def _error(self, part: Part, code: int, sentence: str) -> Typed:
-        first, last = _ends(part)
+        first, last = ends(part)
         self.report.add(self.text.at(first, max(1, last - first)), code, sentence)
         self.failed = True
         return BAD
@@ -128,7 +101,7 @@ class Meaning:
                 return Always(value)
             case Constant() | Ref() | Arith() | Negative():
                 if typed.kind != "any":
-                    self._error(part, 408, f"this is {called(typed.kind)}, not a condition. {_example(typed)}")
+                    self._error(part, 408, f"this is {called(typed.kind)}, not a condition. {example(typed)}")
                 return Always()
         return typed.node
 
@@ -157,19 +130,17 @@ class Meaning:
     def _right(self, part: Part, left: Typed, op: str) -> Typed:
         """The right side, where a bare word may be one of the left side's words."""
         leaf = part.children[0] if isinstance(part, Tree) and part.data in ("name", "constant") else None
-        if not isinstance(leaf, Token) or op not in ("=", "!="):
+        if not isinstance(leaf, Token):
             return self._read(part)
         bare = leaf.type == "NAME" and "." not in leaf
-        if left.kind in ("words", "level") and (bare or leaf.type in ("TEXT", "NUMBER")):
+        if op in ("=", "!=") and left.kind in ("words", "level") and (bare or leaf.type in ("TEXT", "NUMBER")):
             return Typed(Constant(self._word(leaf, left)), left.kind)
-        if left.kind == "any" and bare:
-            return BAD
-        if left.kind == "text" and bare and self.scope.find(normal(str(leaf))) is None:
-            return Typed(Constant(normal(str(leaf))), "text")
+        if bare and left.kind in ("text", "any") and self.scope.find(normal(str(leaf))) is None:
+            return Typed(Constant(normal(str(leaf))), left.kind)
         return self._read(part)
 
     def _word(self, token: Token, left: Typed) -> str:
-        word = _unquoted(token)
+        word = unquoted(token)
         if word not in left.words and left.words:
             what = "level" if left.kind == "level" else "word"
             self._error(token, 404, f"'{left.name}' has no {what} '{word}'.{did_you_mean(word, left.words)}")
@@ -188,10 +159,10 @@ class Meaning:
         if left.kind in ("words", "level"):
             return self._word(token, left)
         if left.kind == "number" and token.type == "NUMBER":
-            return _number(token)
+            return number(token)
         if left.kind == "number":
             self._error(token, 405, "cannot compare a number with text.")
-        return _unquoted(token)
+        return unquoted(token)
 
     def _has(self, tree: Tree[Token], *, negated: bool) -> Typed:
         left = self._read(tree.children[0])
@@ -200,7 +171,7 @@ class Meaning:
         if left.kind != "text":
             return self._error(tree.children[0], 405, f"'has' looks into text, but this is {called(left.kind)}.")
         word = tree.children[1]
-        return Typed(Has(left.term, _unquoted(word) if isinstance(word, Token) else "", negated), "condition")
+        return Typed(Has(left.term, unquoted(word) if isinstance(word, Token) else "", negated), "condition")
 
     def _known(self, tree: Tree[Token], *, negated: bool) -> Typed:
         left = self._read(tree.children[0])
@@ -237,9 +208,9 @@ class Meaning:
             return BAD
         match token.type:
             case "NUMBER":
-                return Typed(Constant(_number(token)), "number")
+                return Typed(Constant(number(token)), "number")
             case "TEXT":
-                return Typed(Constant(_unquoted(token)), "text")
+                return Typed(Constant(unquoted(token)), "text")
             case "DATE":
                 return self._date(token)
         return Typed(Constant(token.type == "TRUE"), "flag")
@@ -263,11 +234,12 @@ class Meaning:
     def _missing(self, name: str) -> str:
         scope = self.scope
         if scope.fields is not None:
-            whose = f"'{scope.events[0]}'" if len(scope.events) == 1 else "these events together"
-            return f"{whose} has no field '{name}'.{did_you_mean(name, scope.fields)}".replace("together has", "together have")
+            return _no_field(name, scope.events, scope.fields)
         first, _, rest = name.partition(".")
         if first == "event" and scope.event is None:
             return f"'{name}' can be read only in 'only' of a flow that is started by an event."
+        if first == "event" and scope.event is not None:
+            return _no_field(rest, scope.events, scope.event)
         if first in ("start", "step") and not scope.start:
             return f"'{name}' can be read only while a flow runs: in 'when', 'exit' and a goal's 'enter'."
         if rest and scope.names.knows("event", first):
@@ -275,30 +247,6 @@ class Meaning:
         return no_such("attribute, metric, tier or tag", name, scope.readable())
 
 
-def _ends(part: Part) -> tuple[int, int]:
-    if isinstance(part, Token):
-        return part.start_pos or 0, part.end_pos or 0
-    first: Part = part
-    last: Part = part
-    while isinstance(first, Tree):
-        first = first.children[0]
-    while isinstance(last, Tree):
-        last = last.children[-1]
-    return first.start_pos or 0, last.end_pos or 0
-
-
-def _unquoted(token: Token) -> str:
-    return token[1:-1] if token.type == "TEXT" else normal(str(token))
-
-
-def _number(token: Token) -> Decimal:
-    return Decimal(token[:-1]) / 100 if token.endswith("%") else Decimal(token)
-
-
-def _example(typed: Typed) -> str:
-    name = typed.name or "近30天互动数"
-    if typed.kind in ("level", "words") and typed.words:
-        return f"Write '{name} = {typed.words[0]}'."
-    if typed.kind == "number":
-        return f"Compare it, as in '{name} > 0'."
-    return f"Compare it, as in '{name} = …' or '{name} is known'."
+def _no_field(name: str, events: tuple[str, ...], fields: Iterable[str]) -> str:
+    whose = f"'{events[0]}' has" if len(events) == 1 else "these events together have"
+    return f"{whose} no field '{name}'.{did_you_mean(name, fields)}"

@@ -14,6 +14,7 @@ from sop_engine.language.names import no_such, normal
 from sop_engine.language.reader import Reader
 from sop_engine.language.scopes import event_scope, user_scope
 from sop_engine.language.source import List, Map, Node, Text
+from sop_engine.language.typed import called
 from sop_engine.language.vocabulary import METRIC, VERBS
 
 _EVENTS = ("count", "streak")
@@ -126,7 +127,7 @@ class _About:
             return
         self.events, self.field = found
         if self.verb in _NUMERIC and self.field.type not in ("number", "any"):
-            self.reader.error(self.node, 405, f"'{self.verb}' needs a number, but this is {self.field.type}.")
+            self.reader.error(self.node, 405, f"'{self.verb}' needs a number, but this is {called(self.field.type)}.")
 
     def _event_or_field(self) -> None:
         if isinstance(self.node, Text) and "." in self.node.value:
@@ -172,7 +173,7 @@ class _About:
         name = self.reader.name(item, "metric")
         symbol = self.reader.names.symbols.get(name) if name else None
         if symbol is not None and symbol.kind not in ("number", "any"):
-            self.reader.error(item, 405, f"'{self.verb}' needs numbers, but '{name}' is {symbol.kind}.")
+            self.reader.error(item, 405, f"'{self.verb}' needs numbers, but '{name}' is {called(symbol.kind)}.")
         return name
 
     def _value(self) -> None:

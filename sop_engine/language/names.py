@@ -71,7 +71,7 @@ class Names:
             return name in self.events or name in self.groups
         if kind == "fact" or kind in _SHARED:
             symbol = self.symbols.get(name)
-            return symbol is not None and (kind in ("fact", symbol.space))
+            return symbol is not None and (kind in ("fact", symbol.space) or symbol.space == "any")
         return name in self.others.get(kind, ())
 
     def leaves(self, name: str) -> tuple[str, ...]:

@@ -36,14 +36,16 @@ def read_playbooks(documents: Documents, catalogue: Project, reader: Reader) -> 
     """The playbooks and their flows, in file order."""
     found = Playbooks()
     for entry in documents.lines("playbook"):
+        if ("playbook", entry.name) in documents.twice:
+            found.nodes[entry.name] = None
         if not isinstance(entry.node, Map):
             continue
         if not entry.node.has("use"):
-            found.nodes[entry.name] = entry.node
+            found.nodes.setdefault(entry.name, entry.node)
             _OnePlaybook(entry.name, entry.key, entry.node, catalogue, reader).read(found)
             continue
         expanded = expand(entry, documents, reader)
-        found.nodes[entry.name] = expanded.node if expanded else None
+        found.nodes.setdefault(entry.name, expanded.node if expanded else None)
         if expanded:
             _read_expanded(entry, expanded, found, catalogue, reader)
     return found
@@ -54,7 +56,10 @@ def _read_expanded(entry: Entry, expanded: Expanded, found: Playbooks, catalogue
     apart = Report(reader.report.lines)
     one = _OnePlaybook(entry.name, entry.key, expanded.node, catalogue, replace(reader, report=apart), expanded.blueprint)
     one.read(found)
+    known = {(p.file, p.line, p.column, p.code) for p in reader.report.problems}
     for problem in apart.problems:
+        if (problem.file, problem.line, problem.column, problem.code) in known:
+            continue  # said of the blueprint itself
         if expanded.holds(problem.file, problem.line):
             sentence = f"{problem.sentence} (in the blueprint, {problem.file}:{problem.line})"
             reader.report.add(expanded.place, int(problem.code[3:]), sentence, problem.severity)

@@ -100,7 +100,10 @@ class Reader:
             return None
         if node.value == "everyone":
             return Always()
-        return parse_condition(node, self.scopes.get(slot) or user_scope(self.names), self.report)
+        scope = self.scopes.get(slot) or user_scope(self.names)
+        if scope.fields is not None and not scope.events:
+            return None  # which events is wrong already, so nothing is known of their fields
+        return parse_condition(node, scope, self.report)
 
     def many(self, node: Node, read: Callable[[Node], Any]) -> tuple[Any, ...]:
         """One value, or a list of them; what does not fit is left out."""
@@ -111,7 +114,7 @@ class Reader:
         """A map of keys and values."""
         if isinstance(node, Map):
             return node
-        self.error(node, 206, f"{what} is a map: write 'key: value' lines below it, or {{key: value}}.")
+        self.error(node, 206, f"{what} must be a map: write 'key: value' lines below it, or {{key: value}}.")
         return None
 
     def keys(self, node: Node, keys: Keys, what: str) -> dict[str, Any]:

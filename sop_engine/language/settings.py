@@ -10,6 +10,7 @@ from sop_engine.language.names import no_such, normal
 from sop_engine.language.reader import Reader
 from sop_engine.language.report import Place
 from sop_engine.language.source import Map, Node, Text
+from sop_engine.language.typed import called
 from sop_engine.language.vocabulary import PROJECT
 
 
@@ -70,7 +71,7 @@ def _purchase(node: Node, reader: Reader) -> tuple[str, str] | None:
     if len(events) != 1:
         reader.error(node, 204, "a purchase is one kind of event, not a group.")
     elif field.type not in ("number", "any"):
-        reader.error(node, 405, f"the money of a purchase is a number, but this is {field.type}.")
+        reader.error(node, 405, f"the money of a purchase is a number, but this is {called(field.type)}.")
     return events[0], field.name
 
 

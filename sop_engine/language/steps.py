@@ -63,7 +63,7 @@ class _OneStep:
         by, words, failed = read_by(self.node.get("by"), self.reader)
         chooser = Chooser(self.around.variants, by, words, failed or (by is None and self.around.variants_failed))
         send, give = self._choice("send", "template", chooser), self._choice("give", "benefit", chooser)
-        self._check_texts(send, give)
+        self._check_texts(send, give, chooser)
         when = self.node.get("when")
         return Step(
             self.name,
@@ -76,7 +76,7 @@ class _OneStep:
             send=send,
             give=give,
             void=self.values.get("void"),
-            sets=settings(self.values.get("set"), self.reader, state_only=True),
+            sets=settings(self.values.get("set"), self.reader, what="'set'", state_only=True),
             late=self.values.get("late"),
             place=str(self.key.place),
             when_place=str(when.place) if when else "",
@@ -127,33 +127,33 @@ class _OneStep:
 
     # --- the step against its texts
 
-    def _check_texts(self, send: Choice | None, give: Choice | None) -> None:
+    def _check_texts(self, send: Choice | None, give: Choice | None, chooser: Chooser) -> None:
         node = self.node.get("send")
         if send is None or node is None:
             return
+        fits = chooser.words if chooser.by else self.around.variants
         for key, _ in send.options:
             value = node.get(key) if key and isinstance(node, Map) else node
             for item in value.items if isinstance(value, List) else [value]:
                 texts = self.around.catalogue.templates.get(normal(item.value), {}) if isinstance(item, Text) else {}
                 if texts and isinstance(item, Text):
-                    self._check_text(item, next(iter(texts.values())), key, give)
+                    self._check_text(item, next(iter(texts.values())), [key] if key else list(fits), give)
 
-    def _check_text(self, item: Text, template: Template, key: str, give: Choice | None) -> None:
+    def _check_text(self, item: Text, template: Template, keys: list[str], give: Choice | None) -> None:
         used = [*(n for n, _ in template.variables if n in template.uses), *sorted(template.uses)]
         benefit = next((n for n in used if n.startswith("benefit.")), None)
         if benefit:
-            self._check_given(item, benefit, key, give)
+            self._check_given(item, benefit, keys, give)
         for name in dict.fromkeys(n for n in used if n.startswith("event.")):
             self._check_event(item, name)
 
-    def _check_given(self, item: Text, name: str, key: str, give: Choice | None) -> None:
+    def _check_given(self, item: Text, name: str, keys: list[str], give: Choice | None) -> None:
         writes = f"template '{item.value}' writes '{name}', but this step gives no benefit"
         if give is None and not self.node.has("give"):
             self.reader.error(item, 504, f"{writes}.")
         elif give is not None and give.by:
-            choosers = [key] if key else list(self.around.variants if give.by == "variant" else ())
             kind = "variant" if give.by == "variant" else "word"
-            for missing in (k for k in choosers if give.pick(k) is None):
+            for missing in (k for k in keys if give.pick(k) is None):
                 self.reader.error(item, 504, f"{writes} to {kind} '{missing}'.")
 
     def _check_event(self, item: Text, name: str) -> None:

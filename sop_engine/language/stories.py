@@ -48,7 +48,7 @@ def _story(entry: Entry, playbooks: Playbooks, reader: Reader) -> Story | None:
     named = values.get("playbook", ())
     shape = _shape(named, playbooks)
     variant = _variant(values.get("variant"), shape, reader)
-    given = settings(values.get("given"), reader, state_only=False)
+    given = settings(values.get("given"), reader, what="'given'")
     history = values.get("history")
     events = tuple(_history(item, reader) for item in _items(history, reader))
     lines = tuple(_line(item, shape, reader) for item in _items(values.get("story"), reader))
@@ -139,7 +139,7 @@ def _one_line(kind: str, node: Map, values: dict[str, Any], shape: _Shape, reade
         case "event":
             event = _event(values, reader)
         case "set":
-            sets = settings(values.get("set"), reader, state_only=False)
+            sets = settings(values.get("set"), reader, what="'set'")
         case "expect" | "skip":
             level, name = _step(values.get(kind), kind, shape, reader)
         case "end":

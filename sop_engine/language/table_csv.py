@@ -9,6 +9,12 @@ from sop_engine.core.errors import BadFile
 from sop_engine.language.rows import Row, header
 from sop_engine.language.table_lines import Lines, LongRow
 
+_ERRORS = {
+    "field larger": "a cell is longer than 131072 characters",
+    "new-line character": "a line end stands in the middle of it",
+    "unexpected end": "a quote is opened and never closed",
+}
+
 
 class CsvTable:
     """A CSV or TSV file, packed or not."""
@@ -34,7 +40,7 @@ class CsvTable:
                 except LongRow as error:
                     yield Row(start, problem=_skipped(str(error), start, lines.count))
                 except csv.Error as error:
-                    yield Row(start, problem=_skipped(f"the row cannot be split into cells ({error})", start, lines.count))
+                    yield Row(start, problem=_skipped(f"the row cannot be split into cells: {_said(error)}", start, lines.count))
                 else:
                     if any(map(str.strip, cells)):
                         yield self._row(start, cells)
@@ -74,5 +80,10 @@ class CsvTable:
         return Row(line, dict(zip(self.columns, cells, strict=True)))
 
 
+def _said(error: csv.Error) -> str:
+    """What the csv module means, in plain words; what is left is text after a closing quote."""
+    return next((said for start, said in _ERRORS.items() if str(error).startswith(start)), "text stands behind a closing quote")
+
+
 def _skipped(reason: str, start: int, end: int) -> str:
-    return reason if end <= start else f"{reason}; the lines to {end} were skipped with it: is a quote opened and never closed?"
+    return reason if end <= start else f"{reason}; the lines to {end} were skipped with it. Is a quote opened and never closed?"

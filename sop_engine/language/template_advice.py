@@ -8,7 +8,7 @@ from sop_engine.core.wording import ONE_SMS, offer_words, sms_parts
 from sop_engine.language.front_matter import FrontMatter, Part
 from sop_engine.language.names import normal
 from sop_engine.language.template_names import Readable
-from sop_engine.language.template_text import Text, Use
+from sop_engine.language.template_parts import Text, Use
 
 
 def advise(template: Template, matter: FrontMatter, texts: Sequence[tuple[Part, Text]], readable: Readable, channel: Channel) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from sop_engine.core.writing import NUMBER_FILTERS
 from sop_engine.language.names import EVENT_BASICS, Names, Symbol, kind_of_type, no_such
-from sop_engine.language.template_text import Use
+from sop_engine.language.template_parts import Use
 
 _SPACES: Mapping[str, Mapping[str, str]] = {
     "benefit": {"name": "text", "code": "text", "worth": "any", "min_spend": "number", "expires": "date"},

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -12,6 +12,7 @@ from jinja2.parser import Parser
 
 from sop_engine.core.writing import FILTERS
 from sop_engine.language.report import did_you_mean
+from sop_engine.language.template_parts import Branches, Literal, Mistake, Piece, Text, Use
 
 _ONLY = "only {{ name }}, filters and {% if %}."
 _COMPARISONS = frozenset({"eq", "ne", "lt", "lteq", "gt", "gteq"})
@@ -27,84 +28,6 @@ _WORDS: tuple[tuple[type[nodes.Node], str], ...] = (
     (nodes.Concat, "'~'"),
 )
 _FULL_WIDTH = str.maketrans("｜（）｛｝％，．＞＜＝＂", '|(){}%,.><="')
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A name read by the text, as written, with its place (characters from 0) and the filter it is written through."""
-
-    name: str
-    offset: int
-    filter: str = ""
-    filter_offset: int = 0  # of the | before it
-    most: int | None = None  # of short(40)
-    asked: bool = False  # read by {% if %}, not written
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """Words of the text itself; `always` unless an {% if %} may leave them out."""
-
-    text: str
-    offset: int
-    always: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Branches:
-    """What an {% if %} writes: one of these."""
-
-    options: tuple[tuple["Piece", ...], ...]
-
-
-Piece = Literal | Use | Branches
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What the text may not do: a place (characters from 0), a code and a sentence."""
-
-    offset: int
-    length: int
-    code: int
-    sentence: str
-
-
-@dataclass
-class Text:
-    """A text taken apart. `mentioned` are names inside what was refused: used, and not judged further."""
-
-    pieces: tuple[Piece, ...] = ()
-    uses: list[Use] = field(default_factory=list)
-    literals: list[Literal] = field(default_factory=list)
-    mistakes: list[Mistake] = field(default_factory=list)
-    mentioned: set[str] = field(default_factory=set)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Every name the text reads."""
-        return frozenset(u.name for u in self.uses) | self.mentioned
-
-    def always(self) -> str:
-        """The words that every reader gets, with a gap where a value stands."""
-        return "\0".join(part.text for part in self.literals if part.always)
-
-    def longest(self, width: Callable[[Use], int]) -> int:
-        """The length in characters of the longest way through the text, given how wide each value is."""
-        return _longest(self.pieces, width)
-
-
-def _longest(pieces: Sequence[Piece], width: Callable[[Use], int]) -> int:
-    total = 0
-    for piece in pieces:
-        match piece:
-            case Literal(text):
-                total += len(text)
-            case Use():
-                total += width(piece)
-            case Branches(options):
-                total += max((_longest(o, width) for o in options), default=0)
-    return total
 
 
 def read_text(source: str) -> Text:

@@ -13,7 +13,8 @@ from sop_engine.language.names import Names, is_name, names_of, no_such, normal
 from sop_engine.language.report import Place, Report
 from sop_engine.language.template_advice import advise
 from sop_engine.language.template_names import Readable
-from sop_engine.language.template_text import Text, Use, read_text
+from sop_engine.language.template_parts import Text, Use
+from sop_engine.language.template_text import read_text
 
 PURPOSES = ("marketing", "service", "internal")
 

@@ -31,9 +31,9 @@ def typed(node: Node, kind: str, words: tuple[str, ...], name: str, reader: Read
     return None
 
 
-def settings(node: Node | None, reader: Reader, *, state_only: bool) -> tuple[tuple[str, Value], ...]:
+def settings(node: Node | None, reader: Reader, *, what: str, state_only: bool = False) -> tuple[tuple[str, Value], ...]:
     """Facts and their values; with `state_only` attributes and tags alone, as a step may set them."""
-    found = reader.map(node, "this") if node is not None else None
+    found = reader.map(node, what) if node is not None else None
     values: list[tuple[str, Value]] = []
     for name, _, value in found or ():
         symbol = reader.names.symbols.get(name)

@@ -12,6 +12,7 @@ from sop_engine.language.source import List, Map, Node, Text
 MOST_CHARACTERS = 2_000_000
 MOST_NESTING = 30
 _WIDE_COLON = re.compile(r"^[ ]*(?:- )?[\w.$@/%-]+[ ]*(：)")
+_WIDE_COMMA = re.compile(r"[，、；][ ]*[\w]+[ ]*[:：]")
 _FORBIDDEN = re.compile("[^\n -\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -83,23 +84,32 @@ def _read(document: Document, report: Report) -> None:
 def _tell(document: Document, error: yaml.YAMLError, report: Report) -> None:
     mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", "") or "it cannot be read")
-    if "could not find expected ':'" in problem:
-        mark = getattr(error, "context_mark", None) or mark
+    context = getattr(error, "context_mark", None)
+    if context and mark and ("could not find expected ':'" in problem or ("',' or" in problem and context.line != mark.line)):
+        mark = context
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    if _wide_colons(document, line, report):
+    if _wide_signs(document, line, report):
         return
-    place = Place(document.file, document.line + line, column + 1)
-    report.add(place, 101, _sentence(problem))
+    lines = document.text.split("\n")
+    if "mapping values are not allowed" in problem and ": " not in lines[line][:column] and line > 0:
+        line, column, problem = line - 1, len(lines[line - 1]) - len(lines[line - 1].lstrip()), "could not find expected ':'"
+    report.add(Place(document.file, document.line + line, column + 1), 101, _sentence(problem))
 
 
-def _wide_colons(document: Document, last: int, report: Report) -> bool:
+def _wide_signs(document: Document, last: int, report: Report) -> bool:
+    """Report full-width colons after keys, and a full-width comma before a key on the line that could not be read."""
     found = False
-    for number, line in enumerate(document.text.split("\n")[: last + 1]):
+    lines = document.text.split("\n")
+    for number, line in enumerate(lines[: last + 1]):
         match = _WIDE_COLON.match(line)
         if match:
             found = True
             _wide_colon(Place(document.file, document.line + number, match.start(1) + 1), report)
-    return found
+    comma = _WIDE_COMMA.search(lines[last]) if not found and last < len(lines) else None
+    if comma:
+        place = Place(document.file, document.line + last, comma.start() + 1)
+        report.add(place, 102, f"this is a full-width '{comma[0][0]}'. Write ', ' (half-width comma and a space).")
+    return found or comma is not None
 
 
 def _wide_colon(place: Place, report: Report) -> None:
@@ -120,6 +130,12 @@ def _sentence(problem: str) -> str:
     if "did not find expected" in problem:
         return "the indentation does not fit the lines above, or a bracket is not closed."
     return f"this is not YAML: {problem}. Look for a missing quote, bracket or indentation."
+
+
+def _empty(key: str) -> str:
+    if key.endswith((")", '"')):
+        return "a ',' inside { } or [ ] begins something new. Put the whole text in quotes '…'."
+    return f"'{key}' has no value. Write one after ': ', or delete the line."
 
 
 class _Refused(Exception):
@@ -224,7 +240,7 @@ class _Builder:
             _wide_colon(Place(key.place.file, key.place.line, key.place.column + wide), self.report)
             self._fail(into)
         elif isinstance(node, Text) and node.plain and not node.value:
-            self.report.add(key.place, 206, f"'{key.value}' has no value. Write one after ': ', or delete the line.")
+            self.report.add(key.place, 206, _empty(key.value))
             self._fail(into)
         elif key.value in into.entries:
             first = into.entries[key.value][0].place.line

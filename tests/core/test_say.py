@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from sop_engine.core.catalog import Benefit, Goal
 from sop_engine.core.conditions import And, Compare, Condition, Constant, Ref, Truth
 from sop_engine.core.forms import Again, Instant, Length, Limit, Moment, Schedule, Valid
@@ -10,19 +12,23 @@ from sop_engine.core.playbook import Choice, Flow, Start, Step
 from sop_engine.core.project import Project, Settings
 from sop_engine.core.say import say
 from sop_engine.core.template import Template
+from tests.builders import example_project
 
 ORDERS = Ref("metric", "累计订单数", "number")
 SILENT: Condition = Compare("=", Ref("tier", "生命周期", "level"), Constant("流失期"))
 BOUGHT: Condition = Compare(">", ORDERS, Constant(Decimal(0)))
 COMPLAINS: Condition = Truth(Ref("tag", "投诉中", "flag"))
 CHANNELS = {"唤醒怀旧_短信": "短信", "唤醒怀旧_企微": "企微", "唤醒发券_短信": "短信", "感谢_顾问": "顾问任务"}
+WAKE = Goal("唤醒", Length(days=7), ("visit",))
+RETURN = Goal("召回", Length(days=14), ("order",))
 BACK = Benefit("回归券", "POOL", Valid("length", Length(days=7)), Limit(Decimal(1), Length(days=30)), Limit(Decimal(1), Length(days=30)))
 
 
 def project() -> Project:
     """A project with the templates and benefits of the flows below."""
     templates = {n: {"zh-CN": Template(n, c, "marketing", n, locale="zh-CN")} for n, c in CHANNELS.items()}
-    return Project(Settings("演示", "Asia/Shanghai"), templates=templates, benefits={"回归券": BACK})
+    goals = {goal.name: goal for goal in (WAKE, RETURN)}
+    return Project(Settings("演示", "Asia/Shanghai"), goals=goals, templates=templates, benefits={"回归券": BACK})
 
 
 def choice(*names: str) -> Choice:
@@ -50,8 +56,8 @@ def test_day_45_names_its_anchor_arms_channels_benefit_and_ends() -> None:
             anchor="最近活动",
             holdout=Decimal("0.1"),
             variants=(("怀旧", Decimal("0.5")), ("直接券", Decimal("0.5"))),
-            goal=Goal("唤醒", Length(days=7), ("visit",)),
-            counts=(Goal("召回", Length(days=14), ("order",)),),
+            goal=WAKE,
+            counts=(RETURN,),
             exits=(("投诉", COMPLAINS),),
             existing=True,
             existing_per_day=500,
@@ -72,7 +78,7 @@ def test_the_same_flow_can_be_read_in_english() -> None:
         flow(
             Step("thanks", after=timedelta(minutes=10), when=BOUGHT, send=choice("感谢_顾问"), give=choice("回归券")),
             start=Start("event", events=("order",), where=Compare(">=", Ref("field", "amount", "number"), Constant(Decimal(500)))),
-            goal=Goal("", Length(days=90), ("order",)),
+            goal=Goal("goal", Length(days=90), ("order",)),
             again=Again("always"),
             keep_going=frozenset({"goal"}),
         ),
@@ -155,3 +161,21 @@ def test_what_stands_in_for_a_benefit_that_is_used_up_is_said() -> None:
     shop = Project(Settings("演示", "Asia/Shanghai"), benefits={"回归券": BACK, "加码券": bigger})
     step = Step("加码", at=Moment("now"), give=choice("加码券"))
     assert "附「加码券」，领完则「回归券」" in say(flow(step, start=Start("level", "三层", "新客层")), shop)
+
+
+def test_a_group_of_events_is_said_by_its_name() -> None:
+    shop = Project(Settings("演示", "Asia/Shanghai"), groups={"活跃": ("visit", "order")})
+    start = Start("event", events=("order", "visit"))
+    assert say(flow(start=start), shop).startswith("用户发生 活跃时开始")
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+def test_every_flow_of_the_example_names_all_its_steps_texts_benefits_and_its_anchor(locale: str) -> None:
+    project = example_project()
+    for flow in project.flows.values():
+        told = say(flow, project, locale=locale)
+        assert len(told.splitlines()) == len(flow.steps) + 2
+        for step in flow.steps:
+            named = [step.name, *(step.send.names() if step.send else ()), *(step.give.names() if step.give else ())]
+            assert [name for name in named if name not in told] == []
+        assert flow.anchor in (None, "joined") or str(flow.anchor) in told

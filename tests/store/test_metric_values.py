@@ -1,0 +1,123 @@
+"""Stored metric values are exact: for any events, on any day, whether a few users are recomputed or everybody."""
+
+from datetime import date, datetime, timedelta
+from random import Random
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from sop_engine.core.calendar import midnight
+from sop_engine.core.records import EventRecord, UserRecord
+from sop_engine.store.engine import transaction
+from sop_engine.store.events import add_events
+from sop_engine.store.facts import read_facts
+from sop_engine.store.metric_values import TABLE, prepare, recompute, touched_by_midnight
+from sop_engine.store.scope import Scope
+from sop_engine.store.users import ensure_users
+from tests.builders import SHANGHAI
+from tests.store.plain_reading import METRICS, PROJECT, START, PlainReading, random_events
+from tests.store.population import fill
+
+WHOLE_DAYS = [m for m in METRICS if m.within is None or m.within.exact is None]
+DAYS = 75
+
+
+def stored(tx: Connection) -> dict[int, tuple[object, ...]]:
+    """The table as it is."""
+    return {row[0]: tuple(row) for row in tx.exec_driver_sql(f"SELECT * FROM {TABLE} ORDER BY user_id")}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_verb_gives_what_its_words_say(engine: Engine, seed: int) -> None:
+    random = Random(seed)
+    by_user = {f"u{i}": random_events(random, f"u{i}", days=DAYS, most=60) for i in range(12)}
+    users = [UserRecord(key, START + timedelta(days=random.randrange(DAYS))) for key in by_user]
+    now = START + timedelta(days=random.randrange(20, DAYS + 10), hours=random.randrange(24))
+    arrived = [e for events in by_user.values() for e in events]
+    random.shuffle(arrived)
+    with transaction(engine) as tx:
+        ids = fill(tx, PROJECT, users, arrived, now)
+        facts = read_facts(tx, PROJECT, [*PROJECT.metrics], Scope.everybody(), now)
+    for user in users:
+        events = by_user[user.key]
+        joined = min([e.at for e in events] + [user.joined_at or now])
+        reading = PlainReading(events, joined, now)
+        for metric in METRICS:
+            assert facts[ids[user.key]][metric.name] == reading.value(metric), (user.key, metric.name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_touched_users_and_those_at_a_window_edge_are_all_that_must_be_recomputed(engine: Engine, seed: int) -> None:
+    random = Random(seed)
+    keys = [f"u{i}" for i in range(10)]
+    waiting = sorted((e for key in keys for e in random_events(random, key, days=DAYS, most=40)), key=lambda e: e.at)
+    with transaction(engine) as tx:
+        prepare(tx, PROJECT)
+        for number in range(1, DAYS + 35):
+            day = START.astimezone(SHANGHAI).date() + timedelta(days=number)
+            start = midnight(day, SHANGHAI)
+            scope = touched_by_midnight(tx, PROJECT, day)
+            recompute(tx, PROJECT, scope, start)
+            today = [e for e in waiting if e.at < start + timedelta(days=1) and random.random() < 0.8]  # others come later
+            waiting = [e for e in waiting if e not in today]
+            take_in(tx, today, start + timedelta(hours=20))
+            if number % 7 == 0:
+                assert_exact(tx, start + timedelta(hours=20))
+    assert waiting == [] or len(waiting) < 5
+
+
+def take_in(tx: Connection, events: list[EventRecord], now: datetime) -> None:
+    """Store events and recompute the users they touch."""
+    ids, _ = ensure_users(tx, PROJECT, [(e.user_key, e.at) for e in events])
+    add_events(tx, PROJECT, events, ids, now)
+    recompute(tx, PROJECT, Scope.of(ids.values()), now)
+
+
+def assert_exact(tx: Connection, now: datetime) -> None:
+    """What was kept up to date is what a full computation gives."""
+    names = [m.name for m in WHOLE_DAYS]
+    kept = read_facts(tx, PROJECT, names, Scope.everybody(), now)
+    recompute(tx, PROJECT, Scope.everybody(), now)
+    assert kept == read_facts(tx, PROJECT, names, Scope.everybody(), now)
+
+
+def test_an_event_stored_before_its_day_counts_from_that_day_on(engine: Engine) -> None:
+    now = START + timedelta(hours=12)
+    ahead = EventRecord("1", "u", "order", now + timedelta(days=3), {"order_id": "a"} | {"amount": 20})  # type: ignore[dict-item]
+    with transaction(engine) as tx:
+        ids = fill(tx, PROJECT, [UserRecord("u", START)], [ahead], now)
+        assert read_facts(tx, PROJECT, ["count"], Scope.everybody(), now)[ids["u"]]["count"] == 0
+        day = date(2025, 3, 4)
+        recompute(tx, PROJECT, touched_by_midnight(tx, PROJECT, day), midnight(day, SHANGHAI))
+        assert read_facts(tx, PROJECT, ["count"], Scope.everybody(), midnight(day, SHANGHAI))[ids["u"]]["count"] == 1
+
+
+def test_any_set_of_users_is_computed_alike_and_nobody_else_is_touched(engine: Engine) -> None:
+    random = Random(5)
+    now = START + timedelta(days=40)
+    events = [e for i in range(8) for e in random_events(random, f"u{i}", days=40, most=30)]
+    with transaction(engine) as tx:
+        ids = fill(tx, PROJECT, [UserRecord(f"u{i}", START) for i in range(8)], events, now)
+        everybody = stored(tx)
+        tx.exec_driver_sql(f"DELETE FROM {TABLE}")
+        some = sorted(ids.values())[::2]
+        recompute(tx, PROJECT, Scope.of([*some, *some]), now)
+        assert stored(tx) == {user: everybody[user] for user in some}
+        tx.exec_driver_sql("CREATE TEMP TABLE the_rest (user_id BIGINT)")
+        tx.exec_driver_sql(f"INSERT INTO the_rest SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM {TABLE})")
+        recompute(tx, PROJECT, Scope.table("the_rest"), now)
+        assert stored(tx) == everybody
+        recompute(tx, PROJECT, Scope.of([]), now)
+
+
+def test_only_new_columns_need_to_be_computed(engine: Engine) -> None:
+    now = START + timedelta(days=40)
+    events = random_events(Random(5), "u", days=40, most=30)
+    with transaction(engine) as tx:
+        fill(tx, PROJECT, [UserRecord("u", START)], events, now)
+        whole = stored(tx)
+        assert prepare(tx, PROJECT) == set()
+        columns = [c for c in tx.exec_driver_sql(f"SELECT * FROM {TABLE}").keys() if c.startswith("m_")][:5]
+        tx.exec_driver_sql(f"UPDATE {TABLE} SET " + ", ".join(f"{c} = NULL" for c in columns))
+        recompute(tx, PROJECT, Scope.everybody(), now, only=set(columns))
+        assert stored(tx) == whole
