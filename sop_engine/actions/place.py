@@ -8,10 +8,10 @@ from sop_engine.actions.start import Candidate, start_runs
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.interest import ends_by, flow_conditions, starts_by, user_names
-from sop_engine.core.models import WATCH, tier_conditions
+from sop_engine.core.models import WATCH
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Run
-from sop_engine.core.tiers import Move, Tier, decide, is_up
+from sop_engine.core.tiers import Move, Placer, is_up
 from sop_engine.store import facts as store_facts
 from sop_engine.store import levels, runs
 from sop_engine.store.levels import Moved, Placed
@@ -44,13 +44,14 @@ def move_users(work: Work, user_ids: Sequence[int], cause: Cause) -> list[Moved]
     facts = _facts_with_tiers(work, user_ids, current)
     pending: list[Moved] = []
     moved: list[Moved] = []
-    for model in interest.models:
+    for placer in interest.placers:
+        model = placer.tier
         if interest.indirect[model.name] & {m.model for m in pending}:
             moved += _store(work, pending, cause)
             pending = []
             facts = _facts_with_tiers(work, user_ids, levels.current_levels(work.tx, user_ids))
         for user_id in user_ids:
-            found = _decide(work, model, user_id, facts[user_id], current.get(user_id, {}).get(model.name), by_hand.get(user_id, {}))
+            found = _decide(work, placer, user_id, facts[user_id], current.get(user_id, {}).get(model.name), by_hand.get(user_id, {}))
             if found is not None:
                 pending.append(found)
     return moved + _store(work, pending, cause)
@@ -72,19 +73,19 @@ def _facts_with_tiers(work: Work, user_ids: Sequence[int], current: Mapping[int,
 
 
 def _decide(
-    work: Work, model: Tier, user_id: int, facts: dict[str, Value | None], placed: Placed | None, by_hand: Mapping[str, str | None]
+    work: Work, placer: Placer, user_id: int, facts: dict[str, Value | None], placed: Placed | None, by_hand: Mapping[str, str | None]
 ) -> Moved | None:
-    now_in = placed.level if placed else None
+    model, now_in = placer.tier, placed.level if placed else None
     if model.name in by_hand:
         new = by_hand[model.name]
         found = Move(now_in, new, is_up(model, now_in, new)) if new != now_in else None
     else:
-        decision = decide(model, facts, now_in, work.day - placed.since_day if placed else 0)
+        decision = placer.decide(facts, now_in, work.day - placed.since_day if placed else 0)
         found = decision if isinstance(decision, Move) else None
     if found is None:
         return None
     at = work.moment(user_id)
-    read = {k: facts.get(k) for k in user_names(tier_conditions(model))}
+    read = {k: facts.get(k) for k in work.live.interest.facts_read[model.name]}
     facts.update(levels.facts_of(Placed(model.name, found.new, now_in, work.day), work.day))
     return Moved(user_id, model.name, found.old, found.new, found.up, at, work.day, read)
 

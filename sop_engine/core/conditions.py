@@ -138,7 +138,7 @@ Term = Constant | Ref | Arith | Negative
 Condition = Compare | In | Has | Known | Truth | Not | And | Or | Always
 Node = Term | Condition
 
-_ORDER: dict[str, Callable[[int], bool]] = {
+ORDER: dict[str, Callable[[int], bool]] = {
     "=": lambda c: c == 0,
     "!=": lambda c: c != 0,
     "<": lambda c: c < 0,
@@ -201,14 +201,15 @@ def _compared(condition: Compare | In | Has | Known, facts: Facts) -> bool:
     match condition:
         case Compare(op, _, right):
             other = value_of(right, facts)
-            return other is not None and _ORDER[op](_sign(left, other))
+            return other is not None and ORDER[op](sign(left, other))
         case In(_, values, negated):
             return (left in values) != negated
         case Has(_, word, negated):
             return (word in str(left)) != negated
 
 
-def _sign(left: Value, right: Value) -> int:
+def sign(left: Value, right: Value) -> int:
+    """Below 0, 0 or above 0 as left is less than, equal to or more than right; texts and flags only differ or not."""
     if isinstance(left, Decimal) and isinstance(right, Decimal):
         return (left > right) - (left < right)
     if isinstance(left, date) and isinstance(right, date):

@@ -9,7 +9,7 @@ from sop_engine.core.metrics import Metric
 from sop_engine.core.models import YES, metric_reads, models_in_order, tier_conditions, watched
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
-from sop_engine.core.tiers import Tier
+from sop_engine.core.tiers import Placer, Tier
 
 QUIET = "days without activity"  # a hidden metric: its name has spaces, so no project can clash with it
 RUN_SPACES = frozenset({"event", "start", "step"})
@@ -52,6 +52,16 @@ class Interest:
     def models(self) -> tuple[Tier, ...]:
         """Tiers and watches in the order they are asked."""
         return models_in_order(self.project)
+
+    @cached_property
+    def placers(self) -> tuple[Placer, ...]:
+        """The models, made ready to place one user at a time."""
+        return tuple(Placer(model) for model in self.models)
+
+    @cached_property
+    def facts_read(self) -> dict[str, frozenset[str]]:
+        """By model: keys of the facts its rules read."""
+        return {m.name: user_names(tier_conditions(m)) for m in self.models}
 
     @cached_property
     def event_kinds(self) -> frozenset[str]:

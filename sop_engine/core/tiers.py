@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from sop_engine.core.conditions import Condition, Facts, holds
+from sop_engine.core.conditions import Condition, Facts
+from sop_engine.core.predicates import predicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,6 @@ class Move:
     up: bool | None
 
 
-def level_of(tier: Tier, facts: Facts, now_in: str | None) -> str | None:
-    """The level whose rule holds first, given the level the user is in now; None when no rule holds or `only` is false."""
-    if tier.only is not None and not holds(tier.only, facts):
-        return None
-    for level in tier.levels:
-        kept = level.keep is not None and now_in == level.name and holds(level.keep, facts)
-        if kept or holds(level.rule, facts):
-            return level.name
-    return None
-
-
 def is_up(tier: Tier, old: str | None, new: str | None) -> bool | None:
     """Whether a move goes up the ladder; None without a ladder or when a side is unscored."""
     if old not in tier.ladder or new not in tier.ladder:
@@ -73,11 +63,28 @@ def is_up(tier: Tier, old: str | None, new: str | None) -> bool | None:
     return tier.ladder.index(new) < tier.ladder.index(old)
 
 
-def decide(tier: Tier, facts: Facts, now_in: str | None, days_in: int) -> Move | Stay:
-    """Move or Stay for one user: a move down (any move without a ladder) waits until `min_stay` local days have passed."""
-    new = level_of(tier, facts, now_in)
-    if new == now_in:
-        return Stay(now_in)
-    up = is_up(tier, now_in, new)
-    waits = now_in is not None and new is not None and up is not True and days_in < tier.min_stay
-    return Stay(now_in) if waits else Move(now_in, new, up)
+class Placer:
+    """A model made ready to place many users, one at a time."""
+
+    def __init__(self, tier: Tier) -> None:
+        self.tier = tier
+        self._only = predicate(tier.only) if tier.only is not None else None
+        self._rules = [(level.name, predicate(level.rule), predicate(level.keep) if level.keep else None) for level in tier.levels]
+
+    def level_of(self, facts: Facts, now_in: str | None) -> str | None:
+        """The level whose rule holds first, given the level the user is in now; None when no rule holds or `only` is false."""
+        if self._only is not None and not self._only(facts):
+            return None
+        for name, rule, keep in self._rules:
+            if rule(facts) or (keep is not None and now_in == name and keep(facts)):
+                return name
+        return None
+
+    def decide(self, facts: Facts, now_in: str | None, days_in: int) -> Move | Stay:
+        """Move or Stay: a move down (any move without a ladder) waits until `min_stay` local days have passed; unscored is immediate."""
+        new = self.level_of(facts, now_in)
+        if new == now_in:
+            return Stay(now_in)
+        up = is_up(self.tier, now_in, new)
+        waits = now_in is not None and new is not None and up is not True and days_in < self.tier.min_stay
+        return Stay(now_in) if waits else Move(now_in, new, up)

@@ -200,8 +200,9 @@ def first_reached(rules: Sequence[Condition], only: Condition | None, project: P
         return set(range(len(rules)))
     reached: set[int] = set()
     for facts in everything:
-        if holds(inside, facts):
-            reached.add(next((n for n, rule in enumerate(asked) if holds(rule, facts)), -1))
-        if reached >= set(range(len(rules))):
+        first = next((n for n, rule in enumerate(asked) if holds(rule, facts)), None)
+        if first is not None and holds(inside, facts):
+            reached.add(first)
+        if len(reached) == len(rules):
             break
     return reached

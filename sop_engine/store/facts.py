@@ -13,6 +13,7 @@ from sop_engine.core.models import ref_to
 from sop_engine.core.project import BUILT_IN_ATTRIBUTES, Project
 from sop_engine.store.dialect import run
 from sop_engine.store.layers import Layers
+from sop_engine.store.metric_values import recompute
 from sop_engine.store.scope import Scope
 
 
@@ -23,6 +24,10 @@ def read_facts(tx: Connection, project: Project, names: Iterable[str], scope: Sc
     refs = [ref_of(project, name) for name in dict.fromkeys(names)]
     layers = Layers(tx, project, scope, now)
     layers.add(refs)
+    exact = {a.column for a in layers.aggregates if a.exact is not None}
+    if exact and scope.user_ids is not None:
+        # A window in minutes or hours runs out by itself: it is brought up to date whenever somebody asks.
+        recompute(tx, project, scope, now, only=exact)
     columns = "".join(f", {layers.read(r)}" for r in refs)
     readers = [(r.key, _READERS.get(r.kind, _as_it_is)) for r in refs]
     rows = run(tx, f"SELECT user_id{columns} FROM {layers.query()}", layers.params)

@@ -78,6 +78,11 @@ def _edges(project: Project, day: date) -> dict[int, set[str]]:
     edges: dict[int, set[str]] = {}
     today = day.toordinal()
     for a in live_aggregates(project):
+        if a.exact is not None:
+            # Whatever was inside at some time since the midnight before.
+            for back in range(a.exact.days + 3):
+                edges.setdefault(today - back, set()).update(a.kinds)
+            continue
         oldest, newest = a.window or (None, 0)
         # An event can be stored before its day comes; it counts from that day on.
         edges.setdefault(today - newest, set()).update(a.kinds)

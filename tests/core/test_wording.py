@@ -1,10 +1,8 @@
-"""Says how texts are measured: parts of an SMS, forbidden words, offers, and which facts and texts nobody uses."""
+"""Says how texts are measured: parts of an SMS, forbidden words, offers."""
 
 import pytest
 
-from sop_engine.core.unused import facts_read, unused
 from sop_engine.core.wording import forbidden_words, offer_words, sms_parts
-from tests.builders import example_project
 
 
 @pytest.mark.parametrize(
@@ -58,15 +56,3 @@ def test_ordinary_words_are_no_offer(text: str) -> None:
 
 def test_the_place_of_an_offer_is_counted_in_characters() -> None:
     assert offer_words("小王，满99减20") == ((3, "满99减"),)
-
-
-def test_what_nothing_reads_sends_or_gives_is_listed_and_what_is_read_is_not() -> None:
-    project = example_project()
-    left = unused(project)
-    assert "性别" in left["attributes"]
-    assert "历史最低单笔" in left["metrics"]
-    assert "体验官" in left["tags"]
-    assert left["templates"] == left["benefits"] == ()
-    read = facts_read(project)
-    for name in ("手机号", "昵称", "最弱维度", "最近活动", "RFM五档", "unionid", "距上次消费天数", "生日"):
-        assert name in read
