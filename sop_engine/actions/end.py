@@ -54,6 +54,7 @@ class Endings:
     rows: list[dict[str, object]] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
+    goals: list[tuple[Run, datetime, Mapping[str, Value | None]]] = field(default_factory=list)
 
     def end(self, run: Run, reason: str) -> None:
         """The run ends, for the first reason given."""
@@ -63,6 +64,7 @@ class Endings:
 
     def write(self, work: Work) -> None:
         """Store everything collected."""
+        runs.note_goals(work.tx, self.goals)
         touches.add_touches(work.tx, self.rows)
         for reason, listed in self.by_reason.items():
             end_runs(work, listed, reason)
@@ -83,9 +85,9 @@ def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached, touched: Sequ
     if goal is not flow.goal:
         runs.note_counted(work.tx, run.id, reached.name, reached.at)
         return
-    if run.goal_at is not None or run.id in endings.ended:
+    if run.goal_at is not None or any(run.id == noted.id for noted, _, _ in endings.goals):
         return
-    runs.note_goal(work.tx, run, reached.at, {f"event.{k}": v for k, v in reached.fields.items()})
+    endings.goals.append((run, reached.at, {f"event.{k}": v for k, v in reached.fields.items()}))
     if not run.open:
         return
     if reached.steps:

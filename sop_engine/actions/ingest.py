@@ -20,8 +20,9 @@ from sop_engine.core.records import EventRecord
 from sop_engine.core.run import Run
 from sop_engine.store import events as store_events
 from sop_engine.store import facts as store_facts
-from sop_engine.store import metric_values, runs, tags
+from sop_engine.store import midnight, runs, tags
 from sop_engine.store import users as store_users
+from sop_engine.store.people import lock_users
 from sop_engine.store.scope import Scope
 
 TRIGGER_WINDOW = timedelta(hours=72)  # an event that comes later starts no flow
@@ -50,6 +51,7 @@ class Stored:
     user_id: int
     record: EventRecord
     facts: Facts = field(default_factory=dict)  # fields, and actor source date hour weekday
+    counted: bool = True  # false: a trial, taken back already, or the same order once more
 
 
 def record_events(app: App, records: Sequence[EventRecord], now: datetime, *, at_event_time: bool = False) -> Recorded:
@@ -81,15 +83,19 @@ def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
 
 def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Recorded:
     known = store_events.known_messages(work.tx, [r.message_id for r in batch])
-    fresh = [r for r in batch if r.message_id not in known]
+    fresh = list({r.message_id: r for r in reversed(batch) if r.message_id not in known}.values())[::-1]  # of two alike the first
     if not fresh:
         return Recorded(repeated=len(batch))
     ids, new_users = store_users.ensure_users(work.tx, work.project, [(r.user_key, r.at) for r in fresh])
+    lock_users(work.tx, ids.values())
     if at_event_time:
         work.moments = {ids[r.user_key]: r.at for r in fresh}
     before = _start_candidates(work, fresh, ids)
     event_ids = store_events.add_events(work.tx, work.project, fresh, ids, work.now)
-    stored = [Stored(event_ids[r.message_id], ids[r.user_key], r, event_facts(r, work.project)) for r in fresh]
+    counted = store_events.counted_of(work.tx, event_ids.values())
+    stored = [
+        Stored(event_ids[r.message_id], ids[r.user_key], r, event_facts(r, work.project), event_ids[r.message_id] in counted) for r in fresh
+    ]
     moves = _consequences(work, stored, before)
     return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves)
 
@@ -100,17 +106,18 @@ def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, lis
     end_runs(work, runs.runs_undone(work.tx, users), "undone")
     for one in stored:
         receive(work, one.id, one.user_id, one.record)
-    _goals(work, stored)
+    _goals(work, [s for s in stored if s.counted])
     tag_by_words(work, [(s.id, s.user_id, s.record) for s in stored])
-    metric_values.recompute(work.tx, work.project, Scope.of(users), work.now)
+    midnight.recompute_after(work.tx, work.project, Scope.of(users), work.now, {s.record.event for s in stored})
     tags.refresh_rule_tags(work.tx, work.project, Scope.of(users), work.now)
     by_message = {s.record.message_id: s for s in stored}
     candidates = [
         Candidate(c.user_id, c.flow, c.cause, c.start_key, by_message[key].id, c.event, c.before)
         for key, listed in before.items()
         for c in listed
+        if by_message[key].counted
     ]
-    cause = Cause("event", {s.user_id: s.id for s in stored})
+    cause = Cause("event", {s.user_id: s.id for s in stored if s.counted})
     return len(place_users(work, users, cause, candidates=candidates))
 
 

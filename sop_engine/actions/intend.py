@@ -21,6 +21,7 @@ from sop_engine.core.template import Template
 from sop_engine.core.wording import forbidden_words
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store import grants, touches
+from sop_engine.store.people import lock_users
 
 LEASE = timedelta(minutes=5)
 
@@ -45,6 +46,7 @@ class Batch:
 
 def intend(work: Work, queued: list[Touch]) -> list[Intent]:
     """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit."""
+    lock_users(work.tx, {t.user_id for t in queued})
     known = gather(work, queued)
     purse = Purse(work, known)
     batch = Batch()

@@ -1,7 +1,7 @@
 """Starts runs: who may, which arm, and what is planned; all in the transaction that found the reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sop_engine.app import Work
@@ -48,6 +48,7 @@ def start_runs(work: Work, candidates: Sequence[Candidate]) -> int:
     known = people(work.tx, users)
     pasts = runs.past_runs(work.tx, users, {c.flow.id for c in ordered})
     facts = store_facts.read_facts(work.tx, work.project, _names(ordered), Scope.of(users), work.now)
+    arms = _Arms(work, {c.flow.experiment_name for c in ordered if c.flow.variants or c.flow.holdout}, users)
     ready: list[Ready] = []
     refused: list[dict[str, object]] = []
     for one in ordered:
@@ -57,9 +58,10 @@ def start_runs(work: Work, candidates: Sequence[Candidate]) -> int:
             at = work.moment(one.user_id)
             refused.append({"user_id": one.user_id, "flow": one.flow.id, "at": at, "reason": found.reason, "detail": found.detail})
         else:
-            ready.append(found)
+            ready.append(arms.drawn(found, known[one.user_id]))
             pasts[one.user_id, one.flow.id] = Past(found.new.started_at, True)
     runs.add_refused(work.tx, refused)
+    runs.add_arms(work.tx, arms.fresh, work.now)
     return _write(work, ready)
 
 
@@ -85,7 +87,6 @@ def _judge(work: Work, one: Candidate, person: Person, facts: Facts, past: Past)
     plan = wanted(flow, times, timing_of(work, person, facts))
     if all_late(plan, at):
         return Refused("late", f"day 0 was {anchor}")
-    variant, held_out = _arm(work, flow, person)
     held = {f"start.{name}": facts.get(name) for name in held_names(flow)}
     new = runs.NewRun(
         user_id=one.user_id,
@@ -96,8 +97,8 @@ def _judge(work: Work, one: Candidate, person: Person, facts: Facts, past: Past)
         started_at=at,
         started_day=at.astimezone(zone).date().toordinal(),
         anchor_day=anchor,
-        variant=variant,
-        held_out=held_out,
+        variant=None,
+        held_out=False,
         held={**held, **event},
         start_event_id=one.event_id,
     )
@@ -120,21 +121,32 @@ def _inside(work: Work, flow: Flow, person: Person) -> bool:
     return in_rollout(flow, person.key, salt_of(work.project.settings))
 
 
-def _arm(work: Work, flow: Flow, person: Person) -> tuple[str | None, bool]:
-    """The recorded arm, else one drawn and recorded now, before anything is sent."""
-    rehearsal = work.app.rehearsal
-    if rehearsal is not None and not rehearsal.draws:
-        return (None, True) if rehearsal.variant == "holdout" else (rehearsal.variant, False)
-    if in_global_holdout(work.project.settings, person.key):
-        return None, True
-    if not flow.variants and not flow.holdout:
-        return None, False
-    recorded = runs.find_assignment(work.tx, flow.experiment_name, person.id)
-    if recorded is not None:
-        return recorded
-    arm = arm_for(flow, person.key, salt_of(work.project.settings))
-    runs.add_assignment(work.tx, flow.experiment_name, person.id, (arm.variant, arm.held_out), work.now)
-    return arm.variant, arm.held_out
+class _Arms:
+    """The recorded arms of these users, and those drawn and recorded now, before anything is sent."""
+
+    def __init__(self, work: Work, experiments: Iterable[str], users: Iterable[int]) -> None:
+        self.work = work
+        self.known = runs.arms_of(work.tx, experiments, users)
+        self.fresh: runs.Arms = {}
+
+    def drawn(self, ready: Ready, person: Person) -> Ready:
+        """The run with its arm."""
+        variant, held_out = self._of(ready.candidate.flow, person)
+        return replace(ready, new=replace(ready.new, variant=variant, held_out=held_out))
+
+    def _of(self, flow: Flow, person: Person) -> tuple[str | None, bool]:
+        rehearsal, settings = self.work.app.rehearsal, self.work.project.settings
+        if rehearsal is not None and not rehearsal.draws:
+            return (None, True) if rehearsal.variant == "holdout" else (rehearsal.variant, False)
+        if in_global_holdout(settings, person.key):
+            return None, True
+        if not flow.variants and not flow.holdout:
+            return None, False
+        key = (flow.experiment_name, person.id)
+        if key not in self.known:
+            arm = arm_for(flow, person.key, salt_of(settings))
+            self.known[key] = self.fresh[key] = (arm.variant, arm.held_out)
+        return self.known[key]
 
 
 def _write(work: Work, ready: Sequence[Ready]) -> int:

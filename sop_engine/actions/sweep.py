@@ -8,7 +8,8 @@ from sop_engine.actions.existing import start_existing
 from sop_engine.actions.place import Cause, ask_runs, follow
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
-from sop_engine.store import grants, metric_values, placements, runs, tags, versions
+from sop_engine.store import grants, placements, runs, tags, versions
+from sop_engine.store import midnight as edges
 from sop_engine.store.levels import Moved
 from sop_engine.store.scope import Scope
 
@@ -34,8 +35,7 @@ def sweep_day(app: App, day: date) -> int:
     with app.transaction() as tx:
         live = app.live(tx)
         work = Work(app, tx, live, midnight(day, live.zone))
-        scope = metric_values.touched_by_midnight(tx, work.project, day)
-        metric_values.recompute(tx, work.project, scope, work.now)
+        edges.sweep(tx, work.project, day, work.now)
         moves = place_everybody(work, "sweep")
         ask_open_runs(work)
         start_existing(work)

@@ -57,7 +57,7 @@ class Settings:
     profile: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two projects are the same only if they are one object: so they can be keys of caches
 class Project:
     """Everything a folder says. Mappings keep the order of the files; names are NFKC-normalised."""
 

@@ -8,7 +8,8 @@ from sop_engine.core.explain import text_of, text_of_value
 from sop_engine.core.forms import Length
 from sop_engine.core.playbook import Choice, Flow, Step
 from sop_engine.core.project import Project
-from sop_engine.core.say_words import Words, again, length, limit, moment, schedule, words_of
+from sop_engine.core.say_forms import again, length, limit, moment, schedule
+from sop_engine.core.say_words import Words, words_of
 
 
 def say(flow: Flow, project: Project, *, locale: str = "zh-CN") -> str:

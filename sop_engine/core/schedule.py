@@ -12,6 +12,7 @@ from sop_engine.core.forms import Hours, Length, Moment
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.recurrence import next_time
 
+INSTANT = timedelta(microseconds=1)
 DONE = frozenset({"sent", "skipped", "failed", "cancelled"})
 
 
@@ -122,7 +123,7 @@ def _due_on_day(moment: Moment, step: str, base: RunTimes, timing: Timing) -> da
 def _late_at(flow: Flow, step: Step, due: datetime, zone: ZoneInfo | None) -> datetime:
     late = step.late or flow.late
     if late.days is not None and zone is not None:
-        return end_of_length(due, late, zone)
+        return end_of_length(due, late, zone) - INSTANT  # the midnight that ends the last day is outside
     return due + (late.exact or timedelta(days=late.days or 0))
 
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from sop_engine.core.conditions import Condition, Term
+from sop_engine.core.conditions import Always, Condition, Term
 from sop_engine.core.errors import BadInput
 from sop_engine.core.project import Project
 from sop_engine.language.meaning import Meaning
@@ -48,6 +48,8 @@ def parse_audience(text: str, project: Project) -> Condition:
 
     Raises BadInput with every problem and its column.
     """
+    if text.strip() == "everyone":
+        return Always()
     report = Report()
     tree = parse_condition(Text(text, Place("", 1, 1, len(text))), user_scope(names_of(project)), report)
     if tree is None or report.has_errors():

@@ -94,6 +94,8 @@ class _Sorter:
 
     def sort(self, root: Node) -> None:
         """Sort one document."""
+        if isinstance(root, Text) and root.plain and not root.value:
+            return  # nothing between two ---
         if not isinstance(root, Map):
             wide = root.value.find("：") if isinstance(root, Text) else -1
             if isinstance(root, Text) and wide >= 0:

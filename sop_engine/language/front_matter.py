@@ -95,13 +95,12 @@ class FrontMatter:
         value = self.root.get(key)
         if value is None:
             return []
-        maps = value.items if isinstance(value, List) else [value]
         found: list[tuple[str, str]] = []
-        for one in maps:
-            if isinstance(one, Map):
-                found += [(kind, text.value) for kind, _, text in one if isinstance(text, Text)]
-            else:
+        for one in value.items if isinstance(value, List) else [value]:
+            pairs = [(kind, text.value) for kind, _, text in one if isinstance(text, Text)] if isinstance(one, Map) else []
+            if not isinstance(one, Map) or len(pairs) < len(one.entries):
                 self.report.add(one.place, 206, f"'{key}' takes a list of 'kind: address', as in '- image: https://…'.")
+            found += pairs
         return found
 
     def form(self, key: str, form: Form) -> Any:
@@ -147,6 +146,8 @@ def read_front_matter(file: str, text: str, report: Report) -> FrontMatter | Non
             report.add(Place(file, 1, 1), 202, "the front matter is empty. A template needs template, channel, purpose.")
         return None
     body = Part("\n".join(lines[end + 1 :]).rstrip("\n"), file, end + 2)
+    if not body.text.strip():
+        report.add(Place(file, end + 1, 1, 3), 202, "a template needs a text below this line.")
     matter = FrontMatter(file, root, body, report)
     _check_keys(matter)
     return matter

@@ -1,5 +1,6 @@
 """The kinds of values that keys hold: texts, forms, words, names, conditions, lists of them."""
 
+import re
 from dataclasses import replace
 
 from sop_engine.core.forms import Schedule
@@ -15,7 +16,8 @@ RAW = Kind(lambda _, node: node)
 
 def form(form: Form) -> Kind:
     """A value of a fixed form."""
-    schema = {"pattern": f"^(?:{form.pattern.replace('?P<', '?<')})$", "patternErrorMessage": form.sentence}
+    pattern = re.sub(r"\?P<\w+>", "", form.pattern).replace(r"[^\W\d]\w*", r"\S+")  # editors know ASCII letters only
+    schema = {"pattern": f"^(?:{pattern})$", "patternErrorMessage": f"This {form.sentence}"}
     return Kind(lambda reader, node: reader.form(node, form), {"type": ["string", "number", "boolean"], **schema})
 
 

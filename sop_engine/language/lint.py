@@ -6,11 +6,14 @@ from datetime import date
 from sop_engine.core.project import Project
 from sop_engine.core.unused import unused
 from sop_engine.language.lint_benefits import lint_benefits
+from sop_engine.language.lint_caps import lint_caps
 from sop_engine.language.lint_conditions import lint_conditions
+from sop_engine.language.lint_dates import lint_calendar
+from sop_engine.language.lint_experiments import lint_experiments
 from sop_engine.language.lint_flows import lint_flows
+from sop_engine.language.lint_levels import lint_levels
 from sop_engine.language.lint_places import Lint
 from sop_engine.language.lint_tiers import lint_tiers
-from sop_engine.language.lint_timing import lint_calendar, lint_caps
 from sop_engine.language.report import Path, Place, Report
 
 _THINGS = {
@@ -31,6 +34,8 @@ def lint(project: Project, places: Mapping[Path, Place], report: Report, *, toda
     found = Lint(project, places, report)
     lint_tiers(found)
     lint_flows(found)
+    lint_levels(found)
+    lint_experiments(found)
     lint_benefits(found)
     lint_caps(found)
     lint_calendar(found, today)

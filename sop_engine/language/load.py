@@ -24,6 +24,7 @@ from sop_engine.language.settings import check_on_reply, read_settings
 from sop_engine.language.stories import read_stories
 from sop_engine.language.templates import read_templates
 from sop_engine.language.tiers import read_tiers
+from sop_engine.language.yaml_tree import plain_lines
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Checked:
 
 def check(files: Mapping[str, str], *, lints: bool = True) -> Checked:
     """Read the texts of a project by path, as `folder.read_folder` gives them; never raises for what is written there."""
-    report = Report({file: text.splitlines() for file, text in files.items()})
+    report = Report({file: plain_lines(text).split("\n") for file, text in files.items()})
     texts = {file: text for file, text in sorted(files.items()) if _readable(file, text, report)}
-    documents = read_documents(files, report)
+    documents = read_documents(texts, report)
     reader = Reader(declare(documents), report)
     catalogue = _catalogue(documents, reader)
     catalogue = replace(catalogue, templates=read_templates(texts, catalogue, report, names=reader.names))

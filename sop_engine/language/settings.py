@@ -46,9 +46,8 @@ def check_on_reply(documents: Documents, reader: Reader) -> str:
 def _settings(values: dict[str, Any]) -> Settings:
     values.pop("note", None)
     values.pop("on_reply", None)
-    values.setdefault("timezone", "UTC")
-    values.setdefault("salt", values["name"])
-    return Settings(**{key: value for key, value in values.items() if value is not None})
+    fine = {key: value for key, value in values.items() if value is not None}
+    return Settings(**{"timezone": "UTC", "salt": values["name"], **fine})
 
 
 def _zone(node: Node, reader: Reader) -> str | None:

@@ -59,7 +59,7 @@ class _File:
     catalogue: Project
     readable: Readable
     template: Template | None = None
-    unknown: set[str] = field(default_factory=set)  # names reported where they are listed
+    unknown: set[str] = field(default_factory=set)  # names that were reported
 
     def read(self) -> Template | None:
         matter = self.matter
@@ -108,7 +108,8 @@ class _File:
                 self._check_use(use, part, template)
             self._check_words(text, part, template)
         self._check_must_contain(template, texts[-1][1])
-        if len(self.matter.report.problems) == before and template.channel and template.purpose:
+        good = len(self.matter.report.problems) == before and template.body.strip()
+        if good and template.channel and template.purpose:
             advise(template, self.matter, texts, self.readable, self.catalogue.channels[template.channel])
 
     def _check_listed(self, template: Template) -> None:

@@ -5,7 +5,7 @@ An aggregate's column is named after its definition, so equal aggregates share o
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from sop_engine.core.conditions import Condition, refs_of
@@ -101,6 +101,7 @@ def aggregates_of(metric: Metric, project: Project) -> tuple[Aggregate, ...]:
     return parts.all() if parts else ()
 
 
+@lru_cache(maxsize=8)
 def live_aggregates(project: Project) -> tuple[Aggregate, ...]:
     """Every column the metrics of a project need, each once."""
     return tuple({a.column: a for m in project.metrics.values() for a in aggregates_of(m, project)}.values())

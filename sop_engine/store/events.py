@@ -25,6 +25,13 @@ def known_messages(tx: Connection, message_ids: Iterable[str]) -> set[str]:
     return {row[0] for row in run(tx, sql, {"asked": to.row_list([{"message_id": m} for m in message_ids])})}
 
 
+def counted_of(tx: Connection, event_ids: Iterable[int]) -> set[int]:
+    """Which of these events count: not a trial, not taken back, not the same order once more."""
+    to = dialect(tx)
+    sql = f"SELECT e.id FROM {to.ids('asked')} JOIN events e ON e.id = s.user_id WHERE e.counted"
+    return {row[0] for row in run(tx, sql, {"asked": to.id_list(list(event_ids))})}
+
+
 def add_events(
     tx: Connection, project: Project, records: Sequence[EventRecord], user_ids: Mapping[str, int], now: datetime
 ) -> dict[str, int]:

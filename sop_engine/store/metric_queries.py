@@ -18,8 +18,9 @@ Columns = dict[str, str]  # stored column -> the SQL that reads it from its sub-
 class MetricQueries:
     """Collects the sub-queries (`with_`) and where each column comes out (`columns`)."""
 
-    def __init__(self, to: Dialect, project: Project, scope: Scope) -> None:
+    def __init__(self, to: Dialect, project: Project, scope: Scope, days: tuple[int, int] | None = None) -> None:
         self.to = to
+        self.days = days  # no aggregate looks at events of other days
         self.sql = EventSql(to, project)
         self.source, self.only = scope.joined(to, "events", "e", "user_id")
         self.with_: list[str] = []
@@ -40,7 +41,8 @@ class MetricQueries:
             self._add_fields(kinds, by_anybody, members)
 
     def _events(self, kinds: tuple[str, ...], *, by_anybody: bool = False) -> str:
-        return f"FROM {self.source} WHERE {self.only} AND {self.sql.seen(kinds, by_anybody=by_anybody)}"
+        seen = f"FROM {self.source} WHERE {self.only} AND {self.sql.seen(kinds, by_anybody=by_anybody)}"
+        return f"{seen} AND e.day BETWEEN {self.days[0]} AND {self.days[1]}" if self.days else seen
 
     def _name(self) -> str:
         name = f"g{len(self.sources)}"

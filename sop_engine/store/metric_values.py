@@ -34,11 +34,20 @@ def recompute(tx: Connection, project: Project, scope: Scope, now: datetime, *, 
         write_values(tx, project, scope, now, wanted, into=TABLE)
 
 
-def write_values(tx: Connection, project: Project, scope: Scope, now: datetime, wanted: Iterable[Aggregate], *, into: str) -> None:
-    """Compute columns into a table with user_id as its key."""
+def write_values(
+    tx: Connection,
+    project: Project,
+    scope: Scope,
+    now: datetime,
+    wanted: Iterable[Aggregate],
+    *,
+    into: str,
+    days: tuple[int, int] | None = None,
+) -> None:
+    """Compute columns into a table with user_id as its key; `days`: no column looks at events of other local days."""
     to = dialect(tx)
     aggregates = list(wanted)
-    queries = MetricQueries(to, project, scope)
+    queries = MetricQueries(to, project, scope, days)
     queries.add(aggregates)
     columns = [a.column for a in aggregates]
     users, these = ("users u", "TRUE") if scope.is_everybody else scope.joined(to, "users", "u", "id")

@@ -47,3 +47,12 @@ def all_ids(tx: Connection, *, after_id: int = 0, limit: int = 1000) -> list[int
     """A page of user ids, in order."""
     statement = select(users.c.id).where(users.c.id > after_id).order_by(users.c.id).limit(limit)
     return list(tx.execute(statement).scalars())
+
+
+def lock_users(tx: Connection, user_ids: Iterable[int]) -> None:
+    """Hold these users until the end of the transaction, so that two workers never decide about one user at the same time.
+
+    SQLite has one writer; on PostgreSQL the rows are locked in the order of their ids.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(users.c.id).where(users.c.id.in_(list(user_ids))).order_by(users.c.id).with_for_update())

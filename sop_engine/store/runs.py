@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert_pg
-from sqlalchemy.dialects.sqlite import insert as upsert_lite
+from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, update
 
 from sop_engine.core.conditions import Value
 from sop_engine.core.enrolment import Past
@@ -64,27 +62,37 @@ def run_of(row: Row[Any]) -> Run:
 
 def add_runs(tx: Connection, new: Sequence[NewRun]) -> list[int | None]:
     """Insert runs; the id of each, None where the same start is stored already."""
-    upsert = upsert_pg if tx.dialect.name == "postgresql" else upsert_lite
-    ids: list[int | None] = []
-    statement = upsert(runs).on_conflict_do_nothing(index_elements=["flow", "user_id", "start_key"]).returning(runs.c.id)
-    for one in new:
-        values = {
-            "user_id": one.user_id,
-            "flow": one.flow,
-            "version": one.version,
-            "start_key": one.start_key,
-            "cause": one.cause,
-            "started_at": one.started_at,
-            "started_day": one.started_day,
-            "anchor_day": one.anchor_day.toordinal(),
-            "variant": one.variant,
-            "held_out": one.held_out,
-            "state": "open",
-            "start_facts": to_json(one.held),
-            "start_event_id": one.start_event_id,
-        }
-        ids.append(tx.execute(statement, values).scalar())
-    return ids
+    known = _known_starts(tx, new)
+    fresh = [one for one in new if (one.flow, one.user_id, one.start_key) not in known]
+    if not fresh:
+        return [None] * len(new)
+    statement = insert(runs).returning(runs.c.id, sort_by_parameter_order=True)
+    ids = iter(tx.execute(statement, [_row(one) for one in fresh]).scalars().all())
+    return [None if (one.flow, one.user_id, one.start_key) in known else next(ids) for one in new]
+
+
+def _known_starts(tx: Connection, new: Sequence[NewRun]) -> set[tuple[str, int, str]]:
+    c = runs.c
+    mine = c.user_id.in_({n.user_id for n in new}), c.start_key.in_({n.start_key for n in new})
+    return {(r.flow, r.user_id, r.start_key) for r in tx.execute(select(c.flow, c.user_id, c.start_key).where(*mine))}
+
+
+def _row(one: NewRun) -> dict[str, Any]:
+    return {
+        "user_id": one.user_id,
+        "flow": one.flow,
+        "version": one.version,
+        "start_key": one.start_key,
+        "cause": one.cause,
+        "started_at": one.started_at,
+        "started_day": one.started_day,
+        "anchor_day": one.anchor_day.toordinal(),
+        "variant": one.variant,
+        "held_out": one.held_out,
+        "state": "open",
+        "start_facts": to_json(one.held),
+        "start_event_id": one.start_event_id,
+    }
 
 
 def get_runs(tx: Connection, ids: Iterable[int]) -> dict[int, Run]:
@@ -124,9 +132,11 @@ def end_runs(tx: Connection, ids: Sequence[int], reason: str, now: datetime) -> 
     tx.execute(statement.values(state="ended", end_reason=reason, ended_at=now), [{"run": i} for i in ids])
 
 
-def note_goal(tx: Connection, run: Run, at: datetime, held: Mapping[str, Value | None]) -> None:
-    """Remember when the goal was reached, and the fields of its event for `at: goal` steps."""
-    tx.execute(update(runs).where(runs.c.id == run.id).values(goal_at=at, start_facts=to_json({**run.held, **held})))
+def note_goals(tx: Connection, reached: Sequence[tuple[Run, datetime, Mapping[str, Value | None]]]) -> None:
+    """Remember when goals were reached, and the fields of their events for `at: goal` steps."""
+    statement = update(runs).where(runs.c.id == bindparam("run")).values(goal_at=bindparam("at"), start_facts=bindparam("held"))
+    if reached:
+        tx.execute(statement, [{"run": run.id, "at": at, "held": to_json({**run.held, **held})} for run, at, held in reached])
 
 
 def note_counted(tx: Connection, run_id: int, goal: str, at: datetime) -> None:
@@ -160,17 +170,22 @@ def open_runs(tx: Connection, flows: Sequence[str], after_id: int, limit: int) -
     return [run_of(row) for row in tx.execute(statement.order_by(runs.c.id).limit(limit))]
 
 
-def find_assignment(tx: Connection, experiment: str, user_id: int) -> tuple[str | None, bool] | None:
-    """The arm recorded for a user: (variant, held out)."""
+Arms = dict[tuple[str, int], tuple[str | None, bool]]
+"""By experiment and user: (variant, held out)."""
+
+
+def arms_of(tx: Connection, experiments: Iterable[str], user_ids: Iterable[int]) -> Arms:
+    """The arms recorded for these users."""
     c = assignments.c
-    row = tx.execute(select(c.variant, c.held_out).where(c.experiment == experiment, c.user_id == user_id)).first()
-    return None if row is None else (row.variant, row.held_out)
+    rows = tx.execute(select(assignments).where(c.experiment.in_(list(experiments)), c.user_id.in_(list(user_ids))))
+    return {(row.experiment, row.user_id): (row.variant, row.held_out) for row in rows}
 
 
-def add_assignment(tx: Connection, experiment: str, user_id: int, arm: tuple[str | None, bool], now: datetime) -> None:
-    """Record the arm of a user who has none yet."""
-    values = {"experiment": experiment, "user_id": user_id, "variant": arm[0], "held_out": arm[1], "at": now}
-    tx.execute(insert(assignments), values)
+def add_arms(tx: Connection, arms: Arms, now: datetime) -> None:
+    """Record the arms of users who have none yet."""
+    rows = [{"experiment": e, "user_id": u, "variant": v, "held_out": h, "at": now} for (e, u), (v, h) in arms.items()]
+    if rows:
+        tx.execute(insert(assignments), rows)
 
 
 def add_refused(tx: Connection, refused: Sequence[Mapping[str, Any]]) -> None:
@@ -196,10 +211,12 @@ def list_runs(tx: Connection, user_id: int, flow: str | None = None) -> list[Run
 
 
 def runs_undone(tx: Connection, user_ids: Iterable[int]) -> list[Run]:
-    """Open runs of these users whose starting event no longer counts: it was taken back."""
+    """Open runs of these users whose starting event no longer counts, nor any other telling of it: it was taken back."""
     events = table_of(EventRow)
-    gone = select(runs).join(events, events.c.id == runs.c.start_event_id)
-    rows = tx.execute(gone.where(runs.c.user_id.in_(list(user_ids)), runs.c.state == "open", events.c.counted.is_(False)))
+    other = events.alias()
+    same = (other.c.user_id == events.c.user_id) & (other.c.kind == events.c.kind) & (other.c.ref == events.c.ref) & other.c.counted
+    gone = select(runs).join(events, events.c.id == runs.c.start_event_id).where(events.c.counted.is_(False), ~exists().where(same))
+    rows = tx.execute(gone.where(runs.c.user_id.in_(list(user_ids)), runs.c.state == "open"))
     return [run_of(row) for row in rows]
 
 

@@ -12,9 +12,9 @@ refused = table_of(RefusedStartRow)
 
 
 def matched_before(tx: Connection, flow: str, model_and_level: tuple[str, str | None], limit: int) -> list[int]:
-    """Users placed there by an apply or an import, oldest match first, who have no run and no refusal of the flow."""
+    """Users who are there without a run or a refusal of the flow, oldest match first: they came before its release, or by an import."""
     p = placements.c
-    here = (p.model == model_and_level[0]) & (p.level == model_and_level[1]) & p.cause.in_(("apply", "import"))
+    here = (p.model == model_and_level[0]) & (p.level == model_and_level[1])
     ran = exists().where((runs.c.user_id == p.user_id) & (runs.c.flow == flow))
     declined = exists().where((refused.c.user_id == p.user_id) & (refused.c.flow == flow))
     statement = select(p.user_id).where(here, ~ran, ~declined).order_by(p.since_at, p.user_id).limit(limit)

@@ -11,8 +11,8 @@ from sop_engine.core.conditions import And, Compare, Constant, Ref
 from sop_engine.core.errors import Problem
 from sop_engine.core.project import Project
 from sop_engine.language.lint import lint
+from sop_engine.language.lint_dates import lint_fits
 from sop_engine.language.lint_places import Lint
-from sop_engine.language.lint_timing import lint_fits
 from sop_engine.language.load import check
 from sop_engine.language.report import Report
 from sop_engine.language.truth import MOST_CASES, always

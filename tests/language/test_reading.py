@@ -132,9 +132,9 @@ def test_a_file_of_another_encoding_is_a_message_with_its_place(tmp_path: pathli
     (tmp_path / "playbooks").mkdir()
     (tmp_path / "playbooks" / "a.yml").write_bytes("tags:\n  甲: {for: 30d}\n".encode("gb18030"))
 
-    problems = [str(p) for p in check(read_folder(tmp_path)).problems]
+    problems = [str(p) for p in check(read_folder(tmp_path)).problems if p.file == "playbooks/a.yml"]
 
-    assert "playbooks/a.yml:2:3: error SOP101: this file is not UTF-8 text. Save it with the encoding UTF-8." in problems
+    assert problems == ["playbooks/a.yml:2:3: error SOP101: this file is not UTF-8 text. Save it with the encoding UTF-8."]
 
 
 def test_a_yaml_ending_is_not_silently_ignored(tmp_path: pathlib.Path) -> None:

@@ -1,16 +1,14 @@
-"""Says what is odd about time: more touches than the caps allow, a calendar that ends too early, a fit that is too old."""
+"""Says which flows by themselves write to a user more often than the caps allow."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from sop_engine.core.forms import Limit, Schedule
 from sop_engine.core.playbook import Flow, Step
-from sop_engine.language.lint_places import Lint, flow_path, step_path
+from sop_engine.language.lint_places import Lint, step_path
 from sop_engine.language.lint_steps import day_of
 
 HORIZON = 60  # days looked at
-PERIODS = {"daily": 1, "weekly": 7, "monthly": 31}
-GRACE = 5
 
 
 def lint_caps(lint: Lint) -> None:
@@ -27,30 +25,6 @@ def _caps(flow: Flow, touches: Sequence[tuple[int, Step]], lint: Lint) -> None:
         through = [(day, step) for day, step in touches if _channels(step, lint) == {channel.name}]
         for cap in channel.caps:
             _over(flow, through, cap, f"'{channel.name}'s", lint)
-
-
-def lint_calendar(lint: Lint, today: date | None) -> None:
-    """Add 720: workdays are asked for later than the calendar knows holidays. `today` is where flows without a date begin."""
-    until = lint.project.covered_until()
-    for flow in lint.project.flows.values():
-        begins = flow.start.instant.local.date() if flow.start.instant else today
-        if until is None or begins is None or not _asks_workdays(flow):
-            continue
-        longest = max([day for step in flow.steps if (day := day_of(flow, step)) is not None], default=0)
-        if begins + timedelta(days=longest) > until:
-            sentence = (
-                f"the calendar ends on {until}, before the last step of this flow. Add the holidays that follow, and a later 'until'."
-            )
-            lint.report.warn(lint.key(*flow_path(flow)), 720, sentence)
-
-
-def lint_fits(lint: Lint, fitted_on: Mapping[str, date], today: date) -> None:
-    """Add 722: numbers fitted longer ago than `refresh` and 5 days. `fitted_on` holds the day of the last fit by metric."""
-    for metric in lint.project.metrics.values():
-        day = fitted_on.get(metric.name)
-        if metric.fitted and day is not None and (today - day).days > PERIODS.get(metric.refresh, 31) + GRACE:
-            sentence = f"'{metric.name}' was fitted on {day}, and 'refresh: {metric.refresh}' is over. Run the refresh; labels are frozen."
-            lint.report.warn(lint.key("metrics", metric.name), 722, sentence)
 
 
 def _touches(flow: Flow, arm: str, lint: Lint) -> Iterator[tuple[int, Step]]:
@@ -97,8 +71,3 @@ def _over(flow: Flow, touches: Sequence[tuple[int, Step]], cap: Limit, whose: st
 
 def _channels(step: Step, lint: Lint) -> set[str]:
     return {t.channel for t in lint.templates(step.send.names() if step.send else ())}
-
-
-def _asks_workdays(flow: Flow) -> bool:
-    schedules = [flow.start.schedule, *(step.every for step in flow.steps)]
-    return any(s is not None and s.kind in ("workday", "weekend") for s in schedules)

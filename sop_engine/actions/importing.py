@@ -1,0 +1,194 @@
+"""Imports a file of users, events or codes: in batches, told once however often the file comes, and firing nothing."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+
+from sop_engine.actions.end import Reached, end_runs, flow_of, reach_goal
+from sop_engine.actions.existing import start_existing
+from sop_engine.actions.ingest import event_facts, fits
+from sop_engine.actions.receive import receive
+from sop_engine.actions.refresh import fit_due
+from sop_engine.actions.sweep import ask_open_runs, place_everybody
+from sop_engine.actions.tagging import tag_by_words
+from sop_engine.app import App, Work
+from sop_engine.core.models import WATCH
+from sop_engine.core.project import BUILT_IN_EVENTS
+from sop_engine.core.records import EventRecord, Rejected, UserRecord
+from sop_engine.core.run import Run
+from sop_engine.store import events as store_events
+from sop_engine.store import grants, metric_values, runs, tallies, versions
+from sop_engine.store import users as store_users
+from sop_engine.store.fits import latest_fits
+from sop_engine.store.scope import Scope
+
+BATCH = 5_000
+MOST_REASONS = 40  # kinds of mistakes told apart
+MOST_TOUCHED = 100_000  # beyond so many users everybody is computed anew, so that memory stays flat
+UNFINISHED = "import unfinished"  # the mark that levels do not follow from the log yet
+
+Record = UserRecord | EventRecord | str
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Imported:
+    """What became of a file. `moves` counts new levels by (tier, level); `started` are runs of flows with `existing: enter`."""
+
+    read: int = 0
+    stored: int = 0
+    repeated: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    moves: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
+    started: int = 0
+    stopped: bool = False  # there were more bad rows than allowed
+    resumed: bool = False  # an import before had been interrupted; it is finished now
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rows of a file. `pool` is where codes go; `reject` is told of every bad row; after `max_errors` of them reading stops."""
+
+    rows: Iterable[Record | Rejected]
+    pool: str = ""
+    reject: Callable[[Rejected], None] = lambda _bad: None
+    max_errors: int | None = None
+
+
+def import_rows(app: App, source: Source, now: datetime, *, dry_run: bool = False, progress: Progress = lambda _read: None) -> Imported:
+    """Store the rows in batches, one transaction each, then bring facts, levels and open runs up to date in one more.
+
+    History fires nothing: no flow starts but those with `existing: enter`, no `goal` step runs; runs may end. With `dry_run` rows
+    are only read. An import that was interrupted leaves a mark, and the next one finishes both. Raises NotFound before the first apply.
+    """
+    found = Imported()
+    touched: set[int] | None = set()
+    good = _good(source, found)
+    with app.work(now) as work:
+        found.resumed = bool(versions.get_mark(work.tx, UNFINISHED))
+        project = work.project
+    while batch := list(islice(good, BATCH)):
+        if dry_run:
+            found.stored += len(batch)
+        else:
+            with app.work(now) as work:
+                versions.set_mark(work.tx, UNFINISHED, now.isoformat())
+                users = _store(work, batch, source.pool, found)
+            touched = None if touched is None or len(touched) > MOST_TOUCHED else touched | users
+        progress(found.read)
+    if not dry_run and (found.stored or found.resumed):
+        _finish(app, Scope.everybody() if touched is None or found.resumed else Scope.of(touched), now, found)
+    found.moves = {key: n for key, n in found.moves.items() if key[0] in project.tiers and not key[0].startswith(WATCH)}
+    return found
+
+
+def _good(source: Source, found: Imported) -> Iterator[Record]:
+    for row in source.rows:
+        found.read += 1
+        if not isinstance(row, Rejected):
+            yield row
+            continue
+        found.rejected += 1
+        reason = _kind_of(row.reason)
+        found.reasons[reason if reason in found.reasons or len(found.reasons) < MOST_REASONS else "other mistakes"] += 1
+        source.reject(row)
+        if source.max_errors is not None and found.rejected > source.max_errors:
+            found.stopped = True
+            return
+
+
+def _kind_of(reason: str) -> str:
+    """The reason without what stood in the row, so that rows with the same mistake are counted together."""
+    return re.sub(r"^(column '[^']*'): '.*?' (?=is |lies |has |must |can)", r"\1: a value ", reason)
+
+
+def _store(work: Work, batch: Sequence[Record], pool: str, found: Imported) -> set[int]:
+    """Store one batch; the users it concerns."""
+    users = [r for r in batch if isinstance(r, UserRecord)]
+    events = [r for r in batch if isinstance(r, EventRecord)]
+    codes = [r for r in batch if isinstance(r, str)]
+    touched: set[int] = set()
+    new = 0
+    if users:
+        known = store_users.ids_by_key(work.tx, [u.key for u in users])
+        ids = store_users.add_users(work.tx, work.project, users, work.now)
+        new += len(ids.keys() - known.keys())
+        touched |= set(ids.values())
+    if events:
+        stored = _store_events(work, events)
+        new += len(stored)
+        touched |= set(stored)
+    if codes:
+        new += grants.add_codes(work.tx, pool, codes)
+    found.stored += new
+    found.repeated += len(batch) - new
+    return touched
+
+
+def _store_events(work: Work, batch: Sequence[EventRecord]) -> list[int]:
+    """Store those that are new, with what follows for tags, refusals and goals of open runs; the user of each that was new."""
+    known = store_events.known_messages(work.tx, [r.message_id for r in batch])
+    fresh = list({r.message_id: r for r in batch if r.message_id not in known}.values())
+    if not fresh:
+        return []
+    ids, _ = store_users.ensure_users(work.tx, work.project, [(r.user_key, r.at) for r in fresh])
+    event_ids = store_events.add_events(work.tx, work.project, fresh, ids, work.now)
+    told = [(event_ids[r.message_id], ids[r.user_key], r) for r in sorted(fresh, key=lambda r: r.at)]
+    end_runs(work, runs.runs_undone(work.tx, {user for _, user, _ in told}), "undone")
+    _our_own(work, told)
+    _goals(work, told)
+    texts = {tag.inside[0] for tag in work.project.tags.values() if tag.inside}
+    for one in told:
+        if one[2].event in texts:  # a keyword stands for so many days from when it was said
+            tag_by_words(Work(work.app, work.tx, work.live, one[2].at), [one])
+    return [user for _, user, _ in told]
+
+
+def _our_own(work: Work, told: Sequence[tuple[int, int, EventRecord]]) -> None:
+    """What came back about our messages: refusals, blocks, codes used. An old reply makes no task."""
+    for event_id, user, record in told:
+        if record.event in BUILT_IN_EVENTS and record.event != "replied":
+            receive(work, event_id, user, record)
+
+
+def _goals(work: Work, told: Sequence[tuple[int, int, EventRecord]]) -> None:
+    """Goals of runs that were there, by the time of the event; their `goal` steps do not run."""
+    sight = runs.runs_in_sight(work.tx, {user for _, user, _ in told}, min(r.at for _, _, r in told))
+    over: set[int] = set()
+    for event_id, user, record in told:
+        for run in sight.get(user, ()):
+            if run.id not in over and run.started_at <= record.at and run.start_event_id != event_id:
+                over |= {run.id} if _reaches(_then(work, record), run, record) else set()
+
+
+def _then(work: Work, record: EventRecord) -> Work:
+    """The same unit of work at the moment of the event."""
+    return replace(work, now=record.at)
+
+
+def _reaches(work: Work, run: Run, record: EventRecord) -> bool:
+    """Count the goals this event reaches; whether the run ended with it."""
+    flow = flow_of(work, run)
+    ended = False
+    for goal in (*flow.counts, flow.goal) if flow is not None else ():
+        if flow is not None and goal is not None and fits(record, goal.events, goal.where, event_facts(record, work.project), work.project):
+            ended = reach_goal(work, run, flow, Reached(goal.name, record.at, record.fields, steps=False)) or ended
+    return ended
+
+
+def _finish(app: App, scope: Scope, now: datetime, found: Imported) -> None:
+    """Facts of the users concerned, population numbers that were fitted to nobody, levels of everybody, runs that end, and `existing`."""
+    with app.work(now) as work:
+        metric_values.recompute(work.tx, work.project, scope, now)
+        stored = latest_fits(work.tx)
+        empty = {name for name, one in stored.items() if one.fit.people == 0 or one.fit.degenerate}
+        fit_due(work, lambda metric, last: last is None or metric.name in empty)
+        place_everybody(work, "import", may_start=False)
+        ask_open_runs(work)
+        found.started = start_existing(work)
+        found.moves = tallies.moves_at(work.tx, "import", now)
+        versions.set_mark(work.tx, UNFINISHED, "")

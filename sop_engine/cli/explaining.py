@@ -1,0 +1,172 @@
+"""The commands `sop why` and `sop user`: what happened to a user and why, and what is known of one."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from sop_engine.cli.finding import flow_name, normal
+from sop_engine.cli.opening import HERE, Folder, clock, open_database
+from sop_engine.cli.output import AsJson, padded, show, table, width
+from sop_engine.core.explain import Reason, text_of_value
+
+if TYPE_CHECKING:
+    from sop_engine.actions.asking import Profile
+    from sop_engine.actions.why import NotStarted, RunTold, Why, WhyLevel
+    from sop_engine.store.history import PastTouch
+
+QUOTED = 40
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(why)
+    app.command()(user)
+
+
+def why(
+    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported.")],
+    name: Annotated[str | None, typer.Argument(metavar="[FLOW]", help="A playbook, a flow, or a tier.")] = None,
+    project: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Explain what happened to a user: each run with its touches, why they were sent or not, and starts that were refused.
+
+    With a playbook or flow it also says what keeps the user from starting it now; with a tier, which rules hold and with what values.
+
+    \b
+    Examples:
+      sop why 老陈
+      sop why 老陈 沉默45天唤醒
+      sop why 老陈 RFM五档
+    """
+    from sop_engine.actions.why import why as explain
+    from sop_engine.actions.why import why_level
+    from sop_engine.store import people, runs
+
+    with open_database(project).work(clock()) as work:
+        zone = work.live.zone
+        tier = work.project.tiers.get(normal(name)) if name else None
+        if tier is not None:
+            placed = why_level(work, key, tier)
+            show(placed, as_json, _level(placed, zone))
+            return
+        had = [r.flow for r in runs.list_runs(work.tx, people.get_id(work.tx, key))]
+        found = explain(work, key, flow_name(work.project, name, had) if name else None)
+    show(found, as_json, "\n\n".join(_why(found, zone)) or f"{key}: no flow has started, and none was refused. 'sop why {key} FLOW' says what is missing.")
+
+
+def _why(found: "Why", zone: ZoneInfo) -> Iterator[str]:
+    for run in found.runs:
+        yield _run(run, zone)
+    for refused in found.refused:
+        detail = f"  {refused.detail}" if refused.detail else ""
+        yield f"{refused.flow} · {_local(refused.at, zone)} · not started: {refused.reason}{detail}"
+    for other in found.not_started:
+        yield _not_started(other)
+
+
+def _run(run: "RunTold", zone: ZoneInfo) -> str:
+    arm = "hold-out" if run.held_out else run.variant
+    head = f"{run.flow} v{run.version} · {_local(run.started_at, zone)} · {run.cause} · anchor {run.anchor_on}"
+    lines = [head + (f" · {arm}" if arm else "")]
+    steps = [t.step for t in run.touches] + ["ended"]
+    columns = (max(width(s) for s in steps), max(9, *(width(t.state) for t in run.touches), 0))
+    lines += [_touch(touch, zone, columns) for touch in run.touches]
+    if run.goal_at is not None:
+        lines.append(f"{_short(run.goal_at, zone)}  goal reached")
+    if run.ended_at is not None:
+        lines.append(f"{_short(run.ended_at, zone)}  {padded('ended', columns[0])}  {run.end_reason}")
+    return "\n".join(lines)
+
+
+def _touch(touch: "PastTouch", zone: ZoneInfo, columns: tuple[int, int]) -> str:
+    parts = [_short(touch.at, zone), padded(touch.step, columns[0]), padded(touch.state, columns[1])]
+    if touch.reason:
+        parts.append(padded(touch.reason, 7))
+    if touch.channel and touch.template:
+        parts.append(f"{touch.channel} {touch.template} \"{_quoted(touch.text)}\"")
+    if touch.benefit:
+        parts.append(f"gives {touch.benefit}")
+    if touch.detail:
+        parts.append(touch.detail)
+    parts += [f"{kind} {_short(at, zone)}" for kind, at in touch.receipts.items()]
+    return "  ".join(parts).rstrip()
+
+
+def _not_started(other: "NotStarted") -> str:
+    state = "everything asked holds, but it starts only when that becomes so" if other.holds else "not started"
+    lines = [f"{other.flow} · {state} · it starts when the user {other.starts}   {other.place}"]
+    return "\n".join([*lines, *(f"    {r}" for r in other.reasons)])
+
+
+def _level(found: "WhyLevel", zone: ZoneInfo) -> str:
+    since = f" since {found.since}" if found.since else ""
+    lines = [f"{found.user} · {found.tier} = {found.level or 'unscored'}{since}"]
+    if found.by_hand is not None:
+        lines.append(f"  set by hand: {found.by_hand}")
+    elif found.by_rules != found.level:
+        lines.append(f"  the rules now give {found.by_rules or 'unscored'}: a move down waits for 'min_stay', any move for the next event or midnight")
+    lines += [f"  only  {r}" for r in found.only]
+    for one in found.levels:
+        lines.append(f"  {'→' if one.level == found.level else ' '} {one.level}  {'holds' if one.holds else 'does not hold'}   {one.place}".rstrip())
+        lines += _reasons(one.reasons)
+    for move in found.moves:
+        lines.append(f"  {_local(move.at, zone)}  {move.old or 'unscored'} → {move.new or 'unscored'}  ({move.cause})")
+    return "\n".join(lines)
+
+
+def _reasons(reasons: Sequence[Reason]) -> list[str]:
+    return [f"      {r}" for r in reasons]
+
+
+def _quoted(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= QUOTED else f"{flat[:QUOTED]}…"
+
+
+def _local(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _short(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%m-%d %H:%M}"
+
+
+def user(
+    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported.")],
+    project: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of a user: attributes, levels, tags, metrics, events and runs. Personal values are masked.
+
+    \b
+    Examples:
+      sop user 老陈
+      sop user 老陈 --json
+    """
+    from sop_engine.actions.asking import profile
+
+    with open_database(project).work(clock()) as work:
+        found, zone = profile(work, key), work.live.zone
+    show(found, as_json, _profile(found, zone))
+
+
+def _profile(found: "Profile", zone: ZoneInfo) -> str:
+    told = [f"{found.user} · joined {_local(found.joined_at, zone)}" + "".join(f" · {x}" for x in (found.timezone, found.locale) if x)]
+    parts = {
+        "attributes": [[name, text_of_value(value)] for name, value in found.attributes.items()],
+        "levels": [[t.tier, t.level or "unscored", f"since {t.since}", f"before: {t.before or 'unscored'}"] for t in found.levels],
+        "by hand": [[name, value or "unknown"] for name, value in found.by_hand.items()],
+        "tags": [[t.tag, f"until {t.until}" if t.until else ""] for t in found.tags],
+        "metrics": [[name, text_of_value(value)] for name, value in found.metrics.items()],
+        "events": [[kind, str(many), f"last {_local(at, zone)}"] for kind, (many, at) in found.events.items()],
+        "runs": [[r.flow, f"v{r.version}", _local(r.started_at, zone), r.end_reason or r.state] for r in found.runs],
+    }
+    for title, rows in parts.items():
+        if rows:
+            indented = "\n".join(f"  {line}" for line in table(rows).split("\n"))
+            told.append(f"{title}\n{indented}")
+    return "\n".join(told)
