@@ -126,8 +126,13 @@ class App:
         if version is None:
             return None
         old = self.project_of(tx, version.release)
-        texts = self.project_of(tx, version.texts).templates if version.texts else old.templates
-        merged = replace(live.project, templates={**live.project.templates, **texts}, benefits={**live.project.benefits, **old.benefits})
+        corrected = self.project_of(tx, version.texts).templates if version.texts else {}
+        merged = replace(
+            live.project,
+            templates={**live.project.templates, **old.templates, **corrected},
+            benefits={**live.project.benefits, **old.benefits},
+            channels={**old.channels, **live.project.channels},  # a channel that is gone still carries the texts written for it
+        )
         return old.flows[flow_id], merged
 
     def instance(self, tx: "Connection") -> str:

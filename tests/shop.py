@@ -108,6 +108,7 @@ TEXTS = {
     "task": text("task", "desk", purpose="internal"),
 }
 
+KEYS = count(1)
 BENEFIT = "worth: 20, valid: 7d, limit: 1 per 365d, budget: 100000 per 30d"
 
 
@@ -162,7 +163,6 @@ class Shop:
             lambda files: _load(tuple(sorted(files.items()))),
             lambda app, channel: scripted[channel.name] if channel.name in scripted else adapter_for(app, channel),
         )
-        self.keys = count(1)
         if documents:
             self.apply(*documents)
 
@@ -223,7 +223,7 @@ class Shop:
     def record(self, user: str, kind: str, local: str, fields: Mapping[str, Value]) -> EventRecord:
         """An event as it is handed in; whole and broken numbers become decimals."""
         rest = {k: _value(v) for k, v in fields.items()}
-        message_id, actor = str(rest.pop("id", f"m{next(self.keys)}")), str(rest.pop("actor", "user"))
+        message_id, actor = str(rest.pop("id", f"m{next(KEYS)}")), str(rest.pop("actor", "user"))
         return EventRecord(message_id, user, kind, self.at(local), rest, actor, "test")
 
     def event(self, user: str, kind: str, *, at: str | None = None, **fields: Any) -> Recorded:

@@ -137,7 +137,9 @@ def profile(work: Work, key: str) -> Profile:
         user.timezone,
         user.locale,
         {name: masked(work.project, name, value) for name, value in user.attributes.items()},
-        tuple(LevelHeld(p.model, p.level, p.before, date.fromordinal(p.since_day)) for p in placed.values() if not p.model.startswith(WATCH)),
+        tuple(
+            LevelHeld(p.model, p.level, p.before, date.fromordinal(p.since_day)) for p in placed.values() if not p.model.startswith(WATCH)
+        ),
         tuple(held),
         {name: facts[name] for name in work.project.metrics if facts.get(name) is not None},
         levels.levels_by_hand(work.tx, [user.id], work.day).get(user.id, {}),

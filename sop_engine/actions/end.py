@@ -55,6 +55,7 @@ class Endings:
     kept: list[int] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
     goals: list[tuple[Run, datetime, Mapping[str, Value | None]]] = field(default_factory=list)
+    counted: list[tuple[Run, str, datetime]] = field(default_factory=list)
 
     def end(self, run: Run, reason: str) -> None:
         """The run ends, for the first reason given."""
@@ -65,6 +66,7 @@ class Endings:
     def write(self, work: Work) -> None:
         """Store everything collected."""
         runs.note_goals(work.tx, self.goals)
+        runs.note_counted(work.tx, self.counted)
         touches.add_touches(work.tx, self.rows)
         for reason, listed in self.by_reason.items():
             end_runs(work, listed, reason)
@@ -83,7 +85,8 @@ def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached, touched: Sequ
     if not goal_counts(goal, reached.at, touched, work.live.zone):
         return
     if goal is not flow.goal:
-        runs.note_counted(work.tx, run.id, reached.name, reached.at)
+        if reached.name not in run.counted:
+            endings.counted.append((run, reached.name, reached.at))
         return
     if run.goal_at is not None or any(run.id == noted.id for noted, _, _ in endings.goals):
         return
@@ -138,8 +141,8 @@ def _outlives(kept: Sequence[tuple[Run, Flow]], touch: Touch) -> bool:
 def _window_end(work: Work, run: Run, flow: Flow, listed: Sequence[Touch]) -> datetime | None:
     """Until when goals of an ended run still count; None when none can."""
     times = [t.done_at or t.due_at for t in listed if t.opened_window]
-    lengths = [g.within for g in (flow.goal, *flow.counts) if g is not None]
-    if not times or not lengths or run.goal_at is not None:
+    lengths = [g.within for g in (flow.goal, *flow.counts) if g is not None and (g is not flow.goal or run.goal_at is None)]
+    if not times or not lengths:
         return None
     return max(goal_window_end(max(times), length, work.live.zone) for length in lengths)
 
@@ -159,7 +162,7 @@ def refresh_close(work: Work, run_ids: Sequence[int]) -> None:
 def _progress(run: Run, listed: Sequence[Touch]) -> Progress:
     windows = [t.done_at or t.due_at for t in listed if t.opened_window]
     return Progress(
-        waiting=any(t.state not in DONE for t in listed),
+        waiting=any(t.state not in DONE and t.state != "unknown" for t in listed),  # nobody waits for what may never be known
         ran=frozenset(t.step for t in listed if t.opened_window),
         ended_steps=frozenset(t.step for t in listed if t.state in DONE),
         last_touch_at=max(windows, default=None),

@@ -9,7 +9,7 @@ from sop_engine.actions.end import steps_seen
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Ref
 from sop_engine.core.guard import Sent
-from sop_engine.core.interest import QUIET, user_names
+from sop_engine.core.interest import QUIET, known_names, user_names
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run, Touch
@@ -18,7 +18,6 @@ from sop_engine.store import facts as store_facts
 from sop_engine.store.people import Person, people
 from sop_engine.store.scope import Scope
 
-LONGEST_CAP_DAYS = 31
 OUTSIDE = ("event.", "start.", "benefit.", "link.", "step.")
 
 
@@ -65,7 +64,7 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     scope = Scope.of(users)
     found.facts = store_facts.read_facts(work.tx, work.project, _names(work.project, found.items), scope, work.now)
     found.steps = steps_seen(work, {i.run.id for i in found.items if any(r.space == "step" for r in _refs(i.step))})
-    since = work.day - LONGEST_CAP_DAYS
+    since = work.day - _longest_cap(work.project)
     found.sent = touches.counted_of(work.tx, users, since)
     found.planned = touches.planned_of(work.tx, users, work.now + timedelta(days=1))
     ids = list(users)
@@ -91,6 +90,12 @@ def _refs(step: Step) -> list[Ref]:
     return [*refs_of(step.when), *((step.by,) if step.by else ())]
 
 
+def _longest_cap(project: Project) -> int:
+    """The most days any cap looks back, and one more, for the user's date may be another than the project's."""
+    limits = [*project.settings.caps, *(limit for channel in project.channels.values() for limit in channel.caps)]
+    return max((limit.per.days or (limit.per.exact or timedelta()).days + 1 for limit in limits), default=0) + 1
+
+
 def _names(project: Project, items: Sequence[Item]) -> frozenset[str]:
     """Facts of the user these steps, their texts and their channels read."""
     settings = project.settings
@@ -100,7 +105,7 @@ def _names(project: Project, items: Sequence[Item]) -> frozenset[str]:
     steps = {(i.flow.id, i.run.version, i.step.name): i for i in items}
     for item in steps.values():
         names |= _names_of_step(item)
-    return frozenset(names)
+    return known_names(project, names)
 
 
 def _names_of_step(item: Item) -> set[str]:

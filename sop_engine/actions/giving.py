@@ -64,6 +64,7 @@ class Purse:
         user = item.touch.user_id
         mine = self.known.given.get((user, benefit.name), [])
         held = [g for (owner, _), rows in self.known.given.items() if owner == user for g in rows if g.state in ("reserved", "issued")]
+        held = [g for g in held if (g.run_id, g.benefit) != (item.run.id, item.step.void)]  # what this act makes void is no obstacle
         rehearsal = self.work.app.rehearsal is not None and not self.work.app.rehearsal.draws
         flow_left = None
         if item.flow.budget is not None and not rehearsal:
@@ -93,9 +94,11 @@ class Purse:
             self._left[pool] = grants.pool_left(self.work.tx, pool)
         return self._left[pool]
 
-    def code(self, given: Given) -> str | None:
-        """Take a code of the pool; None when it is empty after all."""
-        code = grants.take_code(self.work.tx, given.benefit.pool, self.work.app.new_code)
+    def code(self, given: Given, item: Item) -> str | None:
+        """Take a code of the pool, the same again for a repeated try; None when it is empty after all."""
+        touch = item.touch
+        before = grants.code_before(self.work.tx, touch.id, given.benefit.name) if touch.attempts else None
+        code = grants.take_code(self.work.tx, given.benefit.pool, self.work.app.new_code, before=before)
         if code is not None:
             self._codes[id(given)] = code
         return code
@@ -110,7 +113,7 @@ class Purse:
         """Reserve the benefit for this touch."""
         if given is None:
             return
-        code = self._codes.pop(id(given), None) or self.code(given) or ""
+        code = self._codes.pop(id(given), None) or self.code(given, item) or ""
         benefit, now = given.benefit, self.work.now
         new = grants.NewGrant(
             user_id=item.touch.user_id,
@@ -133,7 +136,7 @@ class Purse:
         left = self._left.get(benefit.pool)
         if left is not None:
             self._left[benefit.pool] = left - 1
-        row = _Promised(now, self.work.day, "reserved", given.give.expires_at)
+        row = _Promised(now, self.work.day, "reserved", given.give.expires_at, item.run.id, benefit.name)
         self.known.given.setdefault((item.touch.user_id, benefit.name), []).append(row)
 
 
@@ -143,3 +146,5 @@ class _Promised:
     given_day: int
     state: str
     expires_at: datetime | None
+    run_id: int
+    benefit: str

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from sop_engine.actions.end import Reached, end_runs, flow_of, reach_goal
+from sop_engine.actions.end import Endings, Reached, end_runs, flow_of, reach_goal, windows_of
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.ingest import event_facts, fits
 from sop_engine.actions.receive import receive
@@ -15,10 +15,11 @@ from sop_engine.actions.refresh import fit_due
 from sop_engine.actions.sweep import ask_open_runs, place_everybody
 from sop_engine.actions.tagging import tag_by_words
 from sop_engine.app import App, Work
+from sop_engine.core.catalog import Goal
 from sop_engine.core.models import WATCH
+from sop_engine.core.playbook import Flow
 from sop_engine.core.project import BUILT_IN_EVENTS
 from sop_engine.core.records import EventRecord, Rejected, UserRecord
-from sop_engine.core.run import Run
 from sop_engine.store import events as store_events
 from sop_engine.store import grants, metric_values, runs, tallies, versions
 from sop_engine.store import users as store_users
@@ -103,7 +104,7 @@ def _good(source: Source, found: Imported) -> Iterator[Record]:
 
 def _kind_of(reason: str) -> str:
     """The reason without what stood in the row, so that rows with the same mistake are counted together."""
-    return re.sub(r"^(column '[^']*'): '.*?' (?=is |lies |has |must |can)", r"\1: a value ", reason)
+    return re.sub(r"(column '[^']*'): '.*?' (?=is |lies |has |must |can)", r"\1: a value ", reason)
 
 
 def _store(work: Work, batch: Sequence[Record], pool: str, found: Imported) -> set[int]:
@@ -156,28 +157,29 @@ def _our_own(work: Work, told: Sequence[tuple[int, int, EventRecord]]) -> None:
 
 
 def _goals(work: Work, told: Sequence[tuple[int, int, EventRecord]]) -> None:
-    """Goals of runs that were there, by the time of the event; their `goal` steps do not run."""
-    sight = runs.runs_in_sight(work.tx, {user for _, user, _ in told}, min(r.at for _, _, r in told))
-    over: set[int] = set()
+    """Goals of runs that were there, by the time of the event, oldest first; their `goal` steps do not run."""
+    sight = runs.runs_in_sight(work.tx, {user for _, user, _ in told}, min(record.at for _, _, record in told))
+    if not sight:
+        return
+    listed = [run for group in sight.values() for run in group]
+    begun = store_events.times_of(work.tx, [run.start_event_id for run in listed if run.start_event_id])
+    touched = windows_of(work, [run.id for run in listed])
+    endings = Endings()
     for event_id, user, record in told:
         for run in sight.get(user, ()):
-            if run.id not in over and run.started_at <= record.at and run.start_event_id != event_id:
-                over |= {run.id} if _reaches(_then(work, record), run, record) else set()
+            flow = flow_of(work, run)
+            since = begun.get(run.start_event_id or 0, run.started_at)  # when it happened, though it may have arrived later
+            if flow is not None and since <= record.at and run.start_event_id != event_id:
+                for goal in _fitting(work, flow, record):
+                    reached = Reached(goal.name, record.at, record.fields, steps=False)
+                    reach_goal(work, run, flow, reached, touched.get(run.id, []), endings)
+    endings.write(work)
 
 
-def _then(work: Work, record: EventRecord) -> Work:
-    """The same unit of work at the moment of the event."""
-    return replace(work, now=record.at)
-
-
-def _reaches(work: Work, run: Run, record: EventRecord) -> bool:
-    """Count the goals this event reaches; whether the run ended with it."""
-    flow = flow_of(work, run)
-    ended = False
-    for goal in (*flow.counts, flow.goal) if flow is not None else ():
-        if flow is not None and goal is not None and fits(record, goal.events, goal.where, event_facts(record, work.project), work.project):
-            ended = reach_goal(work, run, flow, Reached(goal.name, record.at, record.fields, steps=False)) or ended
-    return ended
+def _fitting(work: Work, flow: Flow, record: EventRecord) -> list[Goal]:
+    facts = event_facts(record, work.project)
+    goals = [g for g in (*flow.counts, flow.goal) if g is not None]
+    return [g for g in goals if fits(record, g.events, g.where, facts, work.project)]
 
 
 def _finish(app: App, scope: Scope, now: datetime, found: Imported) -> None:

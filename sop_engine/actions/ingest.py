@@ -103,7 +103,8 @@ def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Reco
 def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, list[Candidate]]) -> int:
     """Everything an event leads to, in the order of the language."""
     users = [s.user_id for s in stored]
-    end_runs(work, runs.runs_undone(work.tx, users), "undone")
+    if {s.record.event for s in stored} & work.live.interest.undoing:
+        end_runs(work, runs.runs_undone(work.tx, users), "undone")
     for one in stored:
         receive(work, one.id, one.user_id, one.record)
     _goals(work, [s for s in stored if s.counted])
@@ -175,12 +176,16 @@ def _start_candidates(work: Work, fresh: Sequence[EventRecord], ids: Mapping[str
 
 def _goals(work: Work, stored: Sequence[Stored]) -> None:
     """Goals by event, for runs that were there before the event."""
+    if not stored:
+        return
     sight = runs.runs_in_sight(work.tx, [s.user_id for s in stored], min(s.record.at for s in stored))
+    begun = store_events.times_of(work.tx, [r.start_event_id for listed in sight.values() for r in listed if r.start_event_id])
     found: list[tuple[Stored, Run, Flow, Goal]] = []
     for one in stored:
         for run in sight.get(one.user_id, ()):
             flow = flow_of(work, run)
-            if flow is not None and run.started_at <= one.record.at and run.start_event_id != one.id:
+            since = begun.get(run.start_event_id or 0, run.started_at)  # when it happened, though it may have arrived later
+            if flow is not None and since <= one.record.at and run.start_event_id != one.id:
                 found += [(one, run, flow, goal) for goal in _reached(work, flow, one)]
     if not found:
         return

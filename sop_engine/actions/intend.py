@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
 from sop_engine.core.conditions import Facts, Value
+from sop_engine.core.experiment import in_global_holdout
 from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, choice_word, look
 from sop_engine.core.interest import QUIET
 from sop_engine.core.playbook import Flow
@@ -47,6 +48,7 @@ class Batch:
 def intend(work: Work, queued: list[Touch]) -> list[Intent]:
     """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit."""
     lock_users(work.tx, {t.user_id for t in queued})
+    queued = touches.hold_queued(work.tx, queued)  # meanwhile another worker may have taken them, or their runs ended
     known = gather(work, queued)
     purse = Purse(work, known)
     batch = Batch()
@@ -62,26 +64,31 @@ def intend(work: Work, queued: list[Touch]) -> list[Intent]:
 def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch) -> None:
     facts = _facts(known, item)
     situation = _situation(work, known, item, facts)
+    tried: dict[str, Skip] = {}
+    while True:
+        decision = _judge(purse, item, facts, replace(situation, tried=tried))
+        if isinstance(decision, Defer):
+            return _defer(item, decision, batch)
+        if isinstance(decision, Skip):
+            return _skip(work, item, decision, batch)
+        failed = _carry_out(work, known, purse, decision, batch)
+        if failed is None or decision.send.template is None:
+            return None
+        tried = {**tried, decision.send.template.name: failed}  # the next template of the list may be written
+
+
+def _judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> "_Act | Defer | Skip":
+    """The last look, then the benefit, then the hold-out: it comes last, so that it is known who could have been reached."""
     decision = look(situation)
-    if isinstance(decision, Defer):
-        _defer(item, decision, batch)
-        return
-    word = None
-    given: Given | None = None
-    if isinstance(decision, Send) and item.step.give is not None:
-        word = choice_word(item.step, item.step.give.by, facts, situation.variant)
-        names = item.step.give.pick(word)
-        outcome = purse.give(item, names[0]) if names else None
-        if isinstance(outcome, Skip):
-            decision = outcome
-        else:
-            given = outcome
-    if isinstance(decision, Send) and _withheld(item, decision):
-        decision = Skip("holdout")
-    if isinstance(decision, Skip):
-        _skip(work, item, decision, batch)
-    else:
-        _carry_out(work, known, purse, _Act(item, decision, given, facts), batch)
+    if not isinstance(decision, Send):
+        return decision
+    given: Given | Skip | None = None
+    if item.step.give is not None:
+        names = item.step.give.pick(choice_word(item.step, item.step.give.by, facts, situation.variant))
+        given = purse.give(item, names[0]) if names else None
+    if isinstance(given, Skip):
+        return given
+    return Skip("holdout") if _withheld(item, decision) else _Act(item, decision, given, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,10 @@ class _Act:
 
 def _withheld(item: Item, send: Send) -> bool:
     """Held-out users of the flow get nothing of it; those of the whole project get no marketing."""
+    if not item.run.held_out:
+        return False
     marketing = send.template is not None and send.template.purpose == "marketing"
-    return item.run.held_out and (item.flow.holdout > 0 or marketing)
+    return marketing or (item.flow.holdout > 0 and not in_global_holdout(item.project.settings, item.person.key))
 
 
 def _facts(known: Gathered, item: Item) -> Facts:
@@ -163,35 +172,31 @@ def _defer(item: Item, defer: Defer, batch: Batch) -> None:
 
 
 def _skip(work: Work, item: Item, skip: Skip, batch: Batch) -> None:
-    row = {
-        "touch": item.touch.id,
-        "state": "skipped",
-        "reason": skip.reason,
-        "detail": skip.detail,
-        "done_at": work.now,
-        "lease_until": None,
-    }
-    batch.rows.append(row)
+    batch.rows.append({**_ended(work, item, "skipped", skip.reason), "detail": skip.detail})
     batch.done.append(Done(item, "skipped", skip.reason, work.now))
 
 
-def _carry_out(work: Work, known: Gathered, purse: Purse, act: _Act, batch: Batch) -> None:
-    """Write the text and the intent; a text that cannot be written takes no code."""
+def _ended(work: Work, item: Item, state: str, reason: str | None = None) -> dict[str, object]:
+    return {"touch": item.touch.id, "state": state, "reason": reason, "done_at": work.now, "lease_until": None}
+
+
+def _carry_out(work: Work, known: Gathered, purse: Purse, act: _Act, batch: Batch) -> Skip | None:
+    """Write the text and the intent; a text that cannot be written takes no code: then why."""
     item, template = act.item, act.send.template
     if template is None:
-        purse.commit(act.given, item)
-        batch.rows.append({"touch": item.touch.id, "state": "sent", "done_at": work.now, "lease_until": None, "intent_at": work.now})
-        batch.done.append(Done(item, "sent", None, work.now))
         _void(work, item)
-        return
+        purse.commit(act.given, item)
+        batch.rows.append({**_ended(work, item, "sent"), "benefit": act.given.benefit.name if act.given else None, "void": item.step.void})
+        batch.done.append(Done(item, "sent", None, work.now))
+        return None
     written = _write(work, act, template, purse)
     if isinstance(written, Skip):
         purse.forget(act.given)
-        _skip(work, item, written, batch)
-        return
-    purse.commit(act.given, item)
+        return written
     _void(work, item)
+    purse.commit(act.given, item)
     _note_intent(work, known, act, written, batch)
+    return None
 
 
 def _void(work: Work, item: Item) -> None:
@@ -201,7 +206,7 @@ def _void(work: Work, item: Item) -> None:
 
 def _write(work: Work, act: _Act, template: Template, purse: Purse) -> Message | Skip:
     item, channel = act.item, act.send.channel
-    code = purse.code(act.given) if act.given else ""
+    code = purse.code(act.given, item) if act.given else ""
     if code is None:
         return Skip("empty")
     values = {**act.facts, **(act.given.values(code) if act.given else {})}

@@ -14,15 +14,16 @@ from sop_engine.channels.contract import Receipt
 from sop_engine.core.conditions import Facts
 from sop_engine.core.delivery import GiveUp, NextChannel, Retry, Unknown, after_error
 from sop_engine.core.errors import DeliveryError
+from sop_engine.core.interest import known_names
 from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
-from sop_engine.store import consent, grants, touches
+from sop_engine.store import consent, grants, runs, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A touch that has come to an end: sent, skipped or failed."""
+    """A touch that has come to an end: sent, skipped, failed, or unknown and not waited for."""
 
     item: Item
     state: str
@@ -51,8 +52,8 @@ def settle(work: Work, answered: Sequence[tuple[Item, Receipt | DeliveryError]])
         else:
             row = _after_error(work, item, answer)
             rows.append(row)
-            if row["state"] == "failed":
-                done.append(Done(item, "failed", answer.reason, work.now))
+            if row["state"] in ("failed", "unknown"):
+                done.append(Done(item, str(row["state"]), answer.reason, work.now))
     touches.write(work.tx, "sending", rows)
     _codes(work, rows)
     touches.add_receipts(work.tx, receipts)
@@ -105,9 +106,11 @@ def finish(work: Work, done: Sequence[Done]) -> None:
 
 def _plan_next(work: Work, done: Sequence[Done]) -> None:
     waiting = [d for d in done if d.item.run.open and (d.item.step.every or _is_source(d))]
+    still = runs.get_runs(work.tx, {d.item.run.id for d in waiting}) if waiting else {}  # it may have ended during the call
+    waiting = [d for d in waiting if still[d.item.run.id].open]
     if not waiting:
         return
-    names = {s.every.attribute for d in waiting for s in d.item.flow.steps if s.every and s.every.attribute}
+    names = known_names(work.project, {s.every.attribute for d in waiting for s in d.item.flow.steps if s.every and s.every.attribute})
     users = {d.item.touch.user_id for d in waiting}
     facts = store_facts.read_facts(work.tx, work.project, names, Scope.of(users), work.now) if names else {}
     rows = []

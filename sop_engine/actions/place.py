@@ -7,7 +7,7 @@ from sop_engine.actions.end import Endings, end_by_facts, flow_of, reads_steps, 
 from sop_engine.actions.start import Candidate, start_runs
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value
-from sop_engine.core.interest import ends_by, flow_conditions, starts_by, user_names
+from sop_engine.core.interest import ends_by, flow_conditions, known_names, starts_by, user_names
 from sop_engine.core.models import WATCH
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Run
@@ -118,7 +118,7 @@ def ask_runs(work: Work, pairs: Sequence[tuple[Run, Flow]], endings: Endings) ->
     asking = [(run, flow) for run, flow in pairs if flow.exits or any(g.enter for g in (flow.goal, *flow.counts) if g)]
     if not asking:
         return
-    names = user_names(c for _, flow in asking for c in flow_conditions(flow))
+    names = known_names(work.project, user_names(c for _, flow in asking for c in flow_conditions(flow)))
     facts = store_facts.read_facts(work.tx, work.project, names, Scope.of({run.user_id for run, _ in asking}), work.now)
     steps = steps_seen(work, [run.id for run, flow in asking if reads_steps(flow)])
     touched = windows_of(work, [run.id for run, flow in asking if any(g.enter for g in (flow.goal, *flow.counts) if g)])

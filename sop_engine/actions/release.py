@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from sop_engine.actions.gather import gather
+from sop_engine.actions.outcome import Done, finish
 from sop_engine.app import App
 from sop_engine.store import touches
 
@@ -23,5 +25,8 @@ def release_due(app: App, now: datetime, enqueue: Callable[[Hints], object], *, 
 
 def rescue(app: App, now: datetime) -> tuple[int, int]:
     """Take back what a dead worker held: (planned again, unknown)."""
-    with app.transaction() as tx:
-        return touches.rescue(tx, now)
+    with app.work(now) as work:
+        again, lost = touches.rescue(work.tx, now)
+        if lost:
+            finish(work, [Done(item, "unknown", "lease ran out", now) for item in gather(work, lost).items])
+        return again, len(lost)

@@ -1,7 +1,8 @@
 """Replays stored events through the real engine with a made-up clock, contacting nobody: what these playbooks would have done."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.settings import Settings
 from sop_engine.store import events as store_events
-from sop_engine.store import log, metric_values, tags
+from sop_engine.store import log, metric_values, tags, touches
 from sop_engine.store import users as store_users
 from sop_engine.store.engine import open_engine
 from sop_engine.store.migrate import upgrade
@@ -42,6 +43,7 @@ def replay(
     project: Project,
     period: Period,
     *,
+    files: Mapping[str, str] | None = None,
     into: str = "sqlite://",
     progress: Callable[[date], None] | None = None,
 ) -> tuple[Tally, App]:
@@ -49,13 +51,13 @@ def replay(
 
     Users and earlier events are history; then each day is lived through: events, midnights, touches. Hold-outs and variants are
     drawn, budgets and stocks count, nobody is contacted. Returns the tally and the app of the replayed database, which the caller
-    disposes of. Attributes are those known today.
+    disposes of; with `files`, the text of the project, it can be opened and asked later. Attributes are those known today.
     """
     app = replay_app(project, into)
     zone = project.zone
     start = midnight(period.first, zone)
     _load_history(source, app, project, start)
-    apply(app, {}, project, start, Options(approved_by="backtest"))
+    apply(app, files or {}, project, start, Options(approved_by="backtest"))
     arrivals = _arrivals(source, project, start)
     now = start
     for ordinal in range(period.first.toordinal(), period.last.toordinal() + 1):
@@ -127,20 +129,34 @@ def _events(source: App, project: Project, start: datetime, end: datetime) -> li
 
 
 def _live_through(app: App, events: list[EventRecord], now: datetime, end: datetime) -> datetime:
-    """One local day: events up to the next hour at which something is due, then what is due."""
-    position = 0
+    """One local day. Midnight first; then the single events of users for whom nothing is due today, all together, since the order
+    of different users does not matter; then hour by hour the events of the others, and what is due.
+    """
+    beat(app, now)
+    alone, others = _apart(app, events, end)
+    if alone:
+        record_events(app, alone, alone[-1].at, at_event_time=True)
     while True:
         moment = min(_on_the_hour(next_moment(app, now)), end)
-        block = [e for e in events[position:] if e.at <= moment]
-        position += len(block)
+        block = [e for e in others if e.at <= moment]
         if block:
-            record_events(app, [replace(e, at=max(e.at, now)) for e in block] if block[0].at < now else block, moment, at_event_time=True)
-            again = min(_on_the_hour(next_moment(app, now)), end)
-            moment = max(min(moment, again), block[-1].at)
+            others = others[len(block) :]
+            record_events(app, block, block[-1].at, at_event_time=True)
+            moment = min(_on_the_hour(max(next_moment(app, now), block[-1].at)), moment)
         if moment >= end:
             return end
         beat(app, moment)
-        now = moment
+        now = moment + timedelta(microseconds=1)
+
+
+def _apart(app: App, events: list[EventRecord], end: datetime) -> tuple[list[EventRecord], list[EventRecord]]:
+    """Events of users who do one thing today and have nothing due; and the rest. Both in order of time."""
+    times = Counter(e.user_key for e in events)
+    with app.transaction() as tx:
+        busy = touches.users_due(tx, end)
+    alone = [e for e in events if times[e.user_key] == 1 and e.user_key not in busy]
+    kept = {e.message_id for e in alone}
+    return alone, [e for e in events if e.message_id not in kept]
 
 
 def _on_the_hour(at: datetime) -> datetime:

@@ -12,7 +12,7 @@ from sop_engine.core.models import tier_conditions
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run
-from sop_engine.core.tiers import Level, Tier, level_of
+from sop_engine.core.tiers import Level, Placer, Tier
 from sop_engine.store import facts as store_facts
 from sop_engine.store import history, levels, people, runs
 from sop_engine.store.history import PastMove, PastTouch
@@ -125,7 +125,7 @@ def why_level(work: Work, key: str, tier: Tier) -> WhyLevel:
         key,
         tier.name,
         here,
-        level_of(tier, facts, here),
+        Placer(tier).level_of(facts, here),
         date.fromordinal(placed.since_day) if placed else None,
         (by_hand[tier.name] or "unscored") if tier.name in by_hand else None,
         _reasons(work.project, tier.only, facts),

@@ -65,7 +65,8 @@ def apply(
     show({**plain(found), "stories": _held(results)}, as_json, _told(found, results))
     failed = [r.story.title for r in results if not r.ok]
     if failed:
-        raise Refused(f"{many(len(failed), 'story fails', 'stories fail')}: {'; '.join(failed[:3])}. See 'sop test'; --no-test applies all the same.")
+        told = f"{many(len(failed), 'story fails', 'stories fail')}: {'; '.join(failed[:3])}"
+        raise Refused(f"{told}. See 'sop test'; --no-test applies all the same.")
     if not yes:
         typer.confirm("Apply?", abort=True, err=True)
     app = open_database(project)
@@ -109,7 +110,8 @@ def _flow_lines(flow: "FlowPlan") -> list[str]:
         what = f"{_short(one.old)} -> {_short(one.new)}" if one.sign == "~" else _short(one.old or one.new)
         lines.append(f"    {one.sign} {one.path}   {what}")
     if change.running:
-        told = "their flow is gone: they go on to their end; --stop ends them" if change.kind == "removed" else "they stay on it; --move carries them over"
+        gone = change.kind == "removed"
+        told = "their flow is gone, and they go on to their end; --stop ends them" if gone else "they stay on it; --move carries them over"
         lines.append(f"    {many(change.running, 'run is', 'runs are')} on an older version: {told}.")
     return lines
 

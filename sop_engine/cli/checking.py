@@ -1,7 +1,7 @@
 """The command `sop check`: every problem of a project with its place, and what to do about it."""
 
 from collections.abc import Collection, Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from sop_engine.cli.problems import WRITERS, in_text, summary
 from sop_engine.core.errors import NotFound, Problem
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How problems are written."""
 
     text = "text"

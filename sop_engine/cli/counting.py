@@ -85,7 +85,9 @@ def _matrix(found: "MoveMatrix", levels: list[str]) -> str:
     counted = {(old, new): users for old, new, users in found.moves}
     names = list(dict.fromkeys([*levels, *(n for pair in counted for n in pair if n is not None)]))
     listed: list[str | None] = [*names, None]
-    rows = [[old or "unscored", *(f"{counted.get((old, new), 0):,}" if counted.get((old, new)) else "·" for new in listed)] for old in listed]
+    rows = [
+        [old or "unscored", *(f"{counted.get((old, new), 0):,}" if counted.get((old, new)) else "·" for new in listed)] for old in listed
+    ]
     head = ["from \\ to", *(new or "unscored" for new in listed)]
     causes = ", ".join(f"{cause} {users:,}" for cause, users in found.causes.items())
     grid = table(rows, head=head, right=range(1, len(head)))

@@ -55,7 +55,13 @@ def why(
             return
         had = [r.flow for r in runs.list_runs(work.tx, people.get_id(work.tx, key))]
         found = explain(work, key, flow_name(work.project, name, had) if name else None)
-    show(found, as_json, "\n\n".join(_why(found, zone)) or f"{key}: no flow has started, and none was refused. 'sop why {key} FLOW' says what is missing.")
+    nothing = f"{key}: no flow has started, and none was refused. 'sop why {key} FLOW' says what is missing."
+    show(found, as_json, runs_told(found, zone) or nothing)
+
+
+def runs_told(found: "Why", zone: ZoneInfo) -> str:
+    """An explanation as text, run by run."""
+    return "\n\n".join(_why(found, zone))
 
 
 def _why(found: "Why", zone: ZoneInfo) -> Iterator[str]:
@@ -87,7 +93,7 @@ def _touch(touch: "PastTouch", zone: ZoneInfo, columns: tuple[int, int]) -> str:
     if touch.reason:
         parts.append(padded(touch.reason, 7))
     if touch.channel and touch.template:
-        parts.append(f"{touch.channel} {touch.template} \"{_quoted(touch.text)}\"")
+        parts.append(f'{touch.channel} {touch.template} "{_quoted(touch.text)}"')
     if touch.benefit:
         parts.append(f"gives {touch.benefit}")
     if touch.detail:
@@ -108,10 +114,12 @@ def _level(found: "WhyLevel", zone: ZoneInfo) -> str:
     if found.by_hand is not None:
         lines.append(f"  set by hand: {found.by_hand}")
     elif found.by_rules != found.level:
-        lines.append(f"  the rules now give {found.by_rules or 'unscored'}: a move down waits for 'min_stay', any move for the next event or midnight")
+        waits = "a move down waits for 'min_stay', any move for the next event or midnight"
+        lines.append(f"  the rules now give {found.by_rules or 'unscored'}: {waits}")
     lines += [f"  only  {r}" for r in found.only]
     for one in found.levels:
-        lines.append(f"  {'→' if one.level == found.level else ' '} {one.level}  {'holds' if one.holds else 'does not hold'}   {one.place}".rstrip())
+        mark, holds = "→" if one.level == found.level else " ", "holds" if one.holds else "does not hold"
+        lines.append(f"  {mark} {one.level}  {holds}   {one.place}".rstrip())
         lines += _reasons(one.reasons)
     for move in found.moves:
         lines.append(f"  {_local(move.at, zone)}  {move.old or 'unscored'} → {move.new or 'unscored'}  ({move.cause})")

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What the rows of a file are."""
 
     users = "users"
@@ -72,7 +72,8 @@ def import_file(
     typer.echo(in_json(found_as_json(found)) if as_json else _told(found, kind, dry_run=dry_run))
     errors.tell()
     if found.stopped:
-        raise BadInput(f"stopped after {many(found.rejected, 'bad row')}: more than --max-errors. Put the file or the mapping right and import it again.")
+        told = f"stopped after {many(found.rejected, 'bad row')}: more than --max-errors"
+        raise BadInput(f"{told}. Put the file or the mapping right and import it again.")
     if found.read and found.rejected == found.read:
         raise BadInput("not one row could be read. Does the file hold what --as says, and does the mapping fit?")
 
@@ -99,7 +100,8 @@ def _rows(table: "Table", kind: Kind, mapping: Path | None, project: "Project", 
     columns = read_mapping(mapping, kind.value) if mapping else None
     unread = unknown_columns(table, columns, project, kind.value)
     if unread:
-        warn(f"{many(len(unread), 'column is', 'columns are')} read by nobody: {', '.join(unread)}. 'ignore: [...]' in a mapping says that is meant.")
+        told = f"{many(len(unread), 'column is', 'columns are')} read by nobody: {', '.join(unread)}"
+        warn(f"{told}. 'ignore: [...]' in a mapping says that is meant.")
     read = read_users if kind is Kind.users else read_events
     return read(table, columns, project, now=now)
 
@@ -179,7 +181,10 @@ def _told(found: "Imported", kind: Kind, *, dry_run: bool) -> str:
         again = {"users": "known already", "events": "stored before", "codes": "known already"}[kind.value]
         lines.append(f"read {found.read:,} · stored {found.stored:,} · {again} {found.repeated:,} · rejected {found.rejected:,}")
     lines += [f"  rejected {number:,}: {reason}" for reason, number in found.reasons.most_common()]
-    lines += [f"  {tier} = {level or 'unscored'}: {many(users, 'user')} moved here" for (tier, level), users in sorted(found.moves.items(), key=str)]
+    lines += [
+        f"  {tier} = {level or 'unscored'}: {many(users, 'user')} moved here"
+        for (tier, level), users in sorted(found.moves.items(), key=str)
+    ]
     if found.started:
         lines.append(f"{many(found.started, 'run')} started of flows with 'existing: enter'")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from sop_engine.cli import (
     checking,
     counting,
     database,
+    demo,
     explaining,
     importing,
     listing,
@@ -78,7 +79,7 @@ app = typer.Typer(
     cls=Sop, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )  # fmt: skip
-for part in (starting, checking, schema, testing, saying, applying, importing, running, recording, counting, listing, explaining):
+for part in (starting, checking, schema, testing, saying, applying, importing, running, recording, counting, listing, explaining, demo):
     part.add_to(app)
 app.add_typer(database.app, name="db")
 

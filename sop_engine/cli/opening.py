@@ -68,12 +68,12 @@ def open_engine_of(folder: Path) -> "App":
     url = settings.database_in(folder)
     file = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:///") and not file.exists() and not (folder / "playbooks").is_dir():
-        raise BadFile(f"the folder '{folder}' has no 'playbooks' and no database. Go to the folder of a project, or name it with --project.")
+        raise BadFile(f"the folder '{folder}' has no 'playbooks' and no database. Name the folder of a project with --project.")
     return open_app(settings.model_copy(update={"database_url": url}))
 
 
 def instant(text: str, zone: ZoneInfo) -> datetime:
-    """A time as it is typed: local in the project's zone (`2025-03-01 10:00`, or a date for its midnight), or ISO with a zone. Raises BadInput."""
+    """A time as typed: local in the project's zone (`2025-03-01 10:00`; a date is its midnight), or ISO with a zone. Raises BadInput."""
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:

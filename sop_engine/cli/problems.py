@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sop_engine.cli.output import in_json, many, paint, width
@@ -22,10 +23,15 @@ def _with_line(problem: Problem) -> str:
     head = f"{place}{paint(problem.severity, COLOURS[problem.severity])} {problem.code}: {problem.sentence}"
     if not problem.source.strip():
         return head
-    line = problem.source.replace("\t", " ")
+    line = _printable(problem.source)
     start = problem.column - 1
     marks = "^" * max(1, width(line[start : start + problem.length]))
     return f"{head}\n{line}\n{' ' * width(line[:start])}{marks}"
+
+
+def _printable(line: str) -> str:
+    """The line with a space for each tab, and a `?` for each byte that was no text: as wide as it is counted."""
+    return line.replace("\t", " ").encode("utf-8", "replace").decode("utf-8")
 
 
 def count_of(problems: Iterable[Problem], severity: str) -> str:
@@ -71,4 +77,8 @@ def _escaped(text: str, more: str = "") -> str:
     return text
 
 
-WRITERS: Mapping[str, Callable[[Sequence[Problem]], str]] = {"json": in_json, "sarif": in_sarif, "github": in_github}
+def _in_json(problems: Iterable[Problem]) -> str:
+    return in_json([replace(p, source=_printable(p.source)) for p in problems])
+
+
+WRITERS: Mapping[str, Callable[[Sequence[Problem]], str]] = {"json": _in_json, "sarif": in_sarif, "github": in_github}

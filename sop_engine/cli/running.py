@@ -52,9 +52,7 @@ def run(
         typer.echo("ended")
 
 
-def keep_going(
-    app: "App", wait: Callable[[float], bool], every: float, now: Callable[[], datetime], say: Callable[[str], object]
-) -> None:
+def keep_going(app: "App", wait: Callable[[float], bool], every: float, now: Callable[[], datetime], say: Callable[[str], object]) -> None:
     """One beat after the other until `wait(seconds)` says that it is over. A beat is always finished."""
     over = False
     while not over:

@@ -61,7 +61,8 @@ def chosen(project: "Project", paths: Sequence[str], word: str) -> list["Story"]
     fitting = [s for s in project.stories if not names or any(_in(s.place.rpartition(":")[0], name) for name in names)]
     fitting = [s for s in fitting if word in s.title or any(word in p for p in s.playbooks)]
     if not fitting and (word or not project.stories):
-        raise NotFound(f"no story has the word '{word}'." if word else "the project has no stories. A story is a document that begins with 'test:'.")
+        none = "the project has no stories. A story is a document that begins with 'test:'."
+        raise NotFound(f"no story has the word '{word}'." if word else none)
     return fitting
 
 

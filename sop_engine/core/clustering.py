@@ -52,10 +52,12 @@ def _centres(sample: "Table", least: int, most: int) -> "Table":
     """The centres in standardised values, of the largest group first; no more than there are different rows."""
     import numpy as np
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     different = len(np.unique(sample, axis=0))
     least, most = min(least, different), min(most, different)
-    models = [KMeans(k, n_init=10, random_state=SEED).fit(sample) for k in range(least, most + 1)]
+    with threadpool_limits(1):  # on samples of this size more threads cost many times what they save
+        models = [KMeans(k, n_init=10, random_state=SEED).fit(sample) for k in range(least, most + 1)]
     best = models[0] if least == most else max(models, key=lambda model: _silhouette(sample, model.labels_))
     sizes = np.bincount(best.labels_)
     centres: Table = best.cluster_centers_[np.argsort(-sizes, kind="stable")]

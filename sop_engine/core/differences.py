@@ -1,6 +1,6 @@
 """Decides what differs between two versions of a flow, key by key, in the words of the language."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,8 @@ from sop_engine.core.explain import text_of, text_of_value
 from sop_engine.core.forms import Again, Hours, Instant, Length, Limit, Moment, Schedule
 from sop_engine.core.playbook import Choice, Flow
 from sop_engine.core.project import Project
-from sop_engine.core.say_words import ENGLISH, limit, moment, schedule
+from sop_engine.core.say_forms import limit, moment, schedule
+from sop_engine.core.say_words import ENGLISH
 
 WRITTEN = ENGLISH | {"now": "now", "goal": "goal", "end": "end", "day": "day {0} {1}", "open": "(opening)"}
 CONDITIONS = (Always, And, Compare, Has, In, Known, Not, Or, Ref, Truth)
@@ -69,8 +70,7 @@ def _branches(value: Any) -> Mapping[str, Any] | None:
     """What is compared key by key: maps, and values with keys of their own; None for what is shown whole."""
     if isinstance(value, Mapping):
         return value
-    whole = (*CONDITIONS, Length, Limit, Hours, Moment, Schedule, Again, Instant, Choice)
-    if is_dataclass(value) and not isinstance(value, type | whole):
+    if is_dataclass(value) and not isinstance(value, (type, *CONDITIONS, *_FORMS)):
         return _keys(value)
     return None
 
@@ -88,30 +88,22 @@ def _shown(value: Any) -> str:
     return _form(value)
 
 
+_FORMS: Mapping[type, Callable[[Any], str]] = {
+    Moment: lambda v: moment(v, WRITTEN),
+    Schedule: lambda v: schedule(v, WRITTEN),
+    Limit: lambda v: limit(v, WRITTEN),
+    Choice: lambda v: "; ".join(f"{word}: {', '.join(names)}" if word else ", ".join(names) for word, names in v.options),
+    timedelta: lambda v: str(Length(exact=v)),
+    Length: str,
+    Again: lambda v: f"after {v.after}" if v.after else v.kind,
+    Hours: lambda v: f"{v.start // 60:02d}:{v.start % 60:02d}-{v.end // 60:02d}:{v.end % 60:02d}",
+    Instant: lambda v: f"{v.local:%Y-%m-%d %H:%M}",
+}
+
+
 def _form(value: Any) -> str:
-    match value:
-        case Moment():
-            return moment(value, WRITTEN)
-        case Schedule():
-            return schedule(value, WRITTEN)
-        case Limit():
-            return limit(value, WRITTEN)
-        case Choice(options):
-            return "; ".join(f"{word}: {', '.join(names)}" if word else ", ".join(names) for word, names in options)
-        case timedelta():
-            return str(Length(exact=value))
-        case Length():
-            return str(value)
-        case Again(kind, after):
-            return f"after {after}" if after else kind
-        case Hours(start, end):
-            return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
-        case Instant(local):
-            return f"{local:%Y-%m-%d %H:%M}"
-    return _rest(value)
-
-
-def _rest(value: Any) -> str:
+    if type(value) in _FORMS:
+        return _FORMS[type(value)](value)
     if is_dataclass(value):
         told = {name: text for name, part in _keys(value).items() if (text := _shown(part))}
         return ", ".join(f"{name} {text}" for name, text in told.items())

@@ -71,4 +71,4 @@ def ending_exit(flow: Flow, facts: Facts) -> str | None:
 def goal_counts(goal: Goal, at: datetime, touched_at: Sequence[datetime], zone: ZoneInfo) -> bool:
     """Whether a goal reached at this time counts: before any touch (on their own), or inside the window of an earlier touch."""
     before = [t for t in touched_at if t <= at]
-    return not touched_at or any(at < end_of_length(t, goal.within, zone) for t in before)
+    return not before or any(at < end_of_length(t, goal.within, zone) for t in before)

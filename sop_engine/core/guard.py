@@ -76,6 +76,7 @@ class Situation:
     expired: bool = False
     extra: Mapping[str, Value | None] = field(default_factory=dict)  # benefit.*, link.*: known only when sent
     locale: str | None = None
+    tried: Mapping[str, Skip] = field(default_factory=dict)  # templates that could not be written, and why
 
 
 def look(s: Situation) -> Send | Defer | Skip:
@@ -146,7 +147,7 @@ def _message(s: Situation) -> Send | Skip:
         return Skip("no_choice", f"nothing fits '{word}'" if word else "the value it chooses by is unknown")
     failures: list[tuple[str, Skip]] = []
     for name in names:
-        found = _deliverable(s, s.project.template(name, s.locale), word or "")
+        found = s.tried.get(name) or _deliverable(s, s.project.template(name, s.locale), word or "")
         if isinstance(found, Send):
             return found
         failures.append((name, found))
@@ -179,11 +180,11 @@ def _waits(s: Situation, found: Send) -> Defer | None:
         return None
     purpose = found.template.purpose
     closed = _closed(s, open_hours(s, found.channel, purpose))
-    if closed is not None or purpose != "marketing":
+    if closed is not None or purpose == "internal":
         return closed
     if s.handed_off:
         return Defer("handoff", s.now + timedelta(minutes=10))
-    return _cap(s, found.channel)
+    return _cap(s, found.channel) if purpose == "marketing" else None
 
 
 def open_hours(s: Situation, channel: Channel, purpose: str) -> list[Hours]:
@@ -204,9 +205,9 @@ def _cap(s: Situation, channel: Channel) -> Defer | None:
     for limit, name in limits:
         used = _used(s, limit, name)
         if used >= limit.most:
-            return Defer("cap", _after_cap(s, limit))
+            return Defer("cap", _after_cap(s, limit, channel))
         if name is None and s.rivals and used + s.rivals >= limit.most:
-            return Defer("priority", _after_cap(s, limit))
+            return Defer("priority", _after_cap(s, limit, channel))
     return None
 
 
@@ -219,8 +220,9 @@ def _used(s: Situation, limit: Limit, channel: str | None) -> int:
     return sum(1 for m in rows if m.at > since)
 
 
-def _after_cap(s: Situation, limit: Limit) -> datetime:
-    """When to look again: after the user's next midnight for days, in an hour for exact lengths."""
+def _after_cap(s: Situation, limit: Limit, channel: Channel) -> datetime:
+    """When to look again: in the opening hours after the user's next midnight for days, in an hour for exact lengths."""
     if limit.per.days is None:
         return s.now + timedelta(hours=1)
-    return midnight(local_day(s.now, s.zone) + timedelta(days=1), s.zone)
+    tomorrow = midnight(local_day(s.now, s.zone) + timedelta(days=1), s.zone)
+    return next_open(tomorrow, open_hours(s, channel, "marketing"), s.zone) or tomorrow

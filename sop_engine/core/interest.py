@@ -8,7 +8,7 @@ from sop_engine.core.conditions import Condition, Ref, refs_of
 from sop_engine.core.metrics import Metric
 from sop_engine.core.models import YES, metric_reads, models_in_order, tier_conditions, watched
 from sop_engine.core.playbook import Flow
-from sop_engine.core.project import Project
+from sop_engine.core.project import BUILT_IN_ATTRIBUTES, Project
 from sop_engine.core.tiers import Placer, Tier
 
 QUIET = "days without activity"  # a hidden metric: its name has spaces, so no project can clash with it
@@ -24,6 +24,12 @@ def with_quiet_days(project: Project) -> Project:
 def user_names(conditions: Iterable[Condition | None]) -> frozenset[str]:
     """Keys of the user's facts these conditions read (not of the event, the start or a step)."""
     return frozenset(r.key for c in conditions for r in refs_of(c) if r.space not in RUN_SPACES and r.space != "field")
+
+
+def known_names(project: Project, keys: Iterable[str]) -> frozenset[str]:
+    """Those of these keys that the project knows. What an older version of a flow read may be gone by now: then it is unknown."""
+    there = (project.attributes, BUILT_IN_ATTRIBUTES, project.metrics, project.tags, project.tiers)
+    return frozenset(key for key in keys if any(key.split(".")[0] in names for names in there))
 
 
 def held_names(flow: Flow) -> frozenset[str]:
@@ -69,6 +75,11 @@ class Interest:
         metrics = (kind for m in self.project.metrics.values() for kind in m.events)
         goals = (kind for f in self.project.flows.values() for g in (f.goal, *f.counts) if g for kind in g.events)
         return frozenset((*metrics, *goals, *self.by_event, *(t.inside[0] for t in self.project.tags.values() if t.inside)))
+
+    @cached_property
+    def undoing(self) -> frozenset[str]:
+        """Kinds of events that take others back."""
+        return frozenset(e.undone_by[0] for e in self.project.events.values() if e.undone_by)
 
     @cached_property
     def tier_names(self) -> frozenset[str]:

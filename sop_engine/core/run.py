@@ -30,6 +30,7 @@ class Run:
     held: Mapping[str, Value | None] = field(default_factory=dict)
     start_event_id: int | None = None
     close_at: datetime | None = None
+    counted: Mapping[str, str] = field(default_factory=dict)  # other goals reached: name -> ISO time of the first
 
     @property
     def open(self) -> bool:

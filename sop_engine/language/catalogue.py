@@ -112,9 +112,9 @@ def read_channels(documents: Documents, reader: Reader) -> dict[str, Channel]:
     for entry in documents.lines("channels"):
         values = reader.keys(entry.node, CHANNEL, "a channel")
         values.pop("note", None)
-        if "via" in values:
-            found[entry.name] = Channel(entry.name, **values)
-    return found
+        found[entry.name] = Channel(entry.name, **{"via": "", **values})
+    lost = (name for kind, name in documents.lost if kind == "channels")
+    return {name: Channel(name, "") for name in lost} | found
 
 
 def read_benefits(documents: Documents, reader: Reader) -> dict[str, Benefit]:

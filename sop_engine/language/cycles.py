@@ -1,4 +1,4 @@
-"""Checks that metrics, tags and tiers do not depend on themselves, and orders what depends on what."""
+"""Finds metrics, tags, tiers and groups of events that depend on themselves."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,7 +15,7 @@ def check_cycles(project: Project, documents: Documents, report: Report) -> None
     reads = _reads(project)
     done: set[str] = set()
     for name in reads:
-        circle = _circle(name, reads, done)
+        circle = circle_through(name, reads, done)
         if circle:
             key = next(e[name].key for e in (documents.of(k) for k in ("metrics", "tags", "tier")) if name in e)
             report.add(key.place, 304, f"'{name}' depends on itself: {' -> '.join([*circle, name])}.")
@@ -42,8 +42,9 @@ def _tier(tier: Tier) -> Iterator[str]:
     yield from _names(tier.only, *(rule for level in tier.levels for rule in (level.rule, level.keep)))
 
 
-def _circle(start: str, reads: Mapping[str, tuple[str, ...]], done: set[str]) -> list[str]:
-    """The circle through `start`, empty if there is none; `done` names are in no new circle."""
+def circle_through(start: str, reads: Mapping[str, tuple[str, ...]], done: set[str] | None = None) -> list[str]:
+    """The names of a circle from `start` back to it, empty if there is none; `done`, which grows, are in no new circle."""
+    done = set() if done is None else done
     path: list[str] = [start]
     waiting = [iter(reads[start])]
     seen = {start}

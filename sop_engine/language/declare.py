@@ -61,23 +61,35 @@ def _events(documents: Documents, names: Names) -> None:
     for entry in documents.lines("events"):
         if isinstance(entry.node, Map):
             names.events[entry.name] = _fields(entry.node)
+            if entry.node.failed:
+                names.add("lost event", entry.name)
         elif isinstance(entry.node, List):
             listed[entry.name] = entry.node
         else:
             names.events[entry.name] = {}
     for name in listed:
-        names.groups[name] = tuple(dict.fromkeys(_leaves(name, names, listed, ())))
+        names.groups[name] = _leaves(name, names, listed)
 
 
 def _fields(node: Map) -> dict[str, Field]:
     return {name: Field(name, *type_of(value)) for name, _, value in node if name not in ("where", "undone_by", "note")}
 
 
-def _leaves(name: str, names: Names, listed: dict[str, List], above: tuple[str, ...]) -> list[str]:
-    if name in above or name not in listed:
-        return [name] if name in names.events else []
-    inner = [normal(item.value) for item in listed[name].items if isinstance(item, Text)]
-    return [leaf for each in inner for leaf in _leaves(each, names, listed, (*above, name))]
+def _leaves(group: str, names: Names, listed: dict[str, List]) -> tuple[str, ...]:
+    """The kinds of events in a group and the groups in it, each once, in the order they are written."""
+    leaves: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [group]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in listed:
+            waiting += [normal(item.value) for item in reversed(listed[name].items) if isinstance(item, Text)]
+        elif name in names.events:
+            leaves[name] = None
+    return tuple(leaves)
 
 
 def _tier(entry: Entry) -> Symbol:

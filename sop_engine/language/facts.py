@@ -2,6 +2,7 @@
 
 from sop_engine.core.catalog import Attribute, Event, Field
 from sop_engine.core.project import BUILT_IN_EVENTS
+from sop_engine.language.cycles import circle_through
 from sop_engine.language.documents import Documents, Entry
 from sop_engine.language.names import EVENT_BASICS, no_such, normal
 from sop_engine.language.reader import Reader, check_name
@@ -116,8 +117,6 @@ def event_field(node: Node, reader: Reader) -> tuple[tuple[str, ...], Field] | N
     fields = names.common_fields(leaves)
     if leaves and name in fields:
         return leaves, fields[name]
-    if event in names.others.get("lost event", ()):
-        return None  # its document failed; nothing more is known of it
     _no_field(node, text, event, reader)
     return None
 
@@ -136,16 +135,12 @@ def _check_group(entry: Entry, documents: Documents, reader: Reader) -> None:
     names = reader.many(entry.node, lambda item: reader.name(item, "event"))
     if not names and isinstance(entry.node, List) and not entry.node.items:
         reader.error(entry.node, 206, "this group of events is empty. Write [visit, order].")
-    circle = _circle(entry.name, documents, ())
+    circle = circle_through(entry.name, _inner(documents))
     if circle:
-        reader.error(entry.key, 304, f"'{entry.name}' contains itself: {' -> '.join(circle)}.")
+        reader.error(entry.key, 304, f"'{entry.name}' contains itself: {' -> '.join([*circle, entry.name])}.")
 
 
-def _circle(name: str, documents: Documents, above: tuple[str, ...]) -> tuple[str, ...]:
-    if name in above:
-        return (*above[above.index(name) :], name) if name == above[0] else ()
-    entry = documents.of("events").get(name)
-    if entry is None or not isinstance(entry.node, List):
-        return ()
-    inner = [normal(item.value) for item in entry.node.items if isinstance(item, Text)]
-    return next((c for each in inner if (c := _circle(each, documents, (*above, name)))), ())
+def _inner(documents: Documents) -> dict[str, tuple[str, ...]]:
+    """What each group of events names."""
+    groups = {e.name: e.node for e in documents.lines("events") if isinstance(e.node, List)}
+    return {name: tuple(normal(item.value) for item in node.items if isinstance(item, Text)) for name, node in groups.items()}

@@ -12,7 +12,7 @@ from sop_engine.core.playbook import Experiment, Flow, Start
 from sop_engine.core.project import Project
 from sop_engine.language import forms
 from sop_engine.language.catalogue import named_events, read_goal
-from sop_engine.language.names import no_such, normal
+from sop_engine.language.names import UNKNOWN_EVENT, no_such, normal
 from sop_engine.language.reader import Keys, Reader, check_name
 from sop_engine.language.scopes import event_scope, flow_scope, run_scope
 from sop_engine.language.source import List, Map, Node, Text
@@ -72,7 +72,7 @@ def read_flow(written: Written, start: Start | None, catalogue: Project, reader:
     node = written.node
     steps = node.get("steps")
     names = tuple(steps.entries) if isinstance(steps, Map) else ()
-    started_by = start.events if start else ()
+    started_by = _starting(start)
     inside = reader.within(flow=flow_scope(reader.names, started_by), run=run_scope(reader.names, names))
     values = inside.keys(node, written.keys, written.what)
     goal = _goal(node.get("goal"), catalogue, inside)
@@ -83,7 +83,7 @@ def read_flow(written: Written, start: Start | None, catalogue: Project, reader:
         variants=tuple(name for name, _ in variants),
         variants_failed=variants_failed,
         started_by=started_by,
-        goal_events=goal.events if goal else (),
+        goal_events=goal.events if goal else (UNKNOWN_EVENT,),
         no_benefit=node.has("no_benefit"),
         silence=values.get("intent") == "win_back" and not node.has("anchor"),
     )
@@ -100,6 +100,13 @@ def read_flow(written: Written, start: Start | None, catalogue: Project, reader:
     if start is None or "intent" not in values:
         return None
     return _flow(written, start, values, more)
+
+
+def _starting(start: Start | None) -> tuple[str, ...]:
+    """The events that start the flow; an unknown one where the start could not be read, so that nothing more is said."""
+    if start is None or (start.kind == "event" and not start.events):
+        return (UNKNOWN_EVENT,)
+    return start.events
 
 
 def _flow(written: Written, start: Start, values: Mapping[str, Any], more: Mapping[str, Any]) -> Flow:

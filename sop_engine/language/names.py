@@ -40,6 +40,24 @@ class Symbol:
     words: tuple[str, ...] = ()
 
 
+class AnyFields(dict[str, Field]):
+    """The fields of an event of which nothing is known: whatever is asked for is there, of kind `any`."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> Field:
+        return Field(name, "any")
+
+    def get(self, name: str, default: object = None) -> Field:
+        """A field of this name."""
+        return Field(name, "any")
+
+
+UNKNOWN_EVENT = "?"
+"""Stands for a kind of event that could not be read."""
+
+
 @dataclass
 class Names:
     """Every name. Attributes, metrics, tags and tiers share `symbols`; `others` holds goals, channels, benefits and the like."""
@@ -83,8 +101,11 @@ class Names:
         return [s.name for s in self.symbols.values() if s.kind == "level" and level in s.words]
 
     def common_fields(self, events: Iterable[str]) -> dict[str, Field]:
-        """The fields all these kinds of events have, with what every event has."""
-        kinds = [self.events[e] for e in events if e in self.events]
+        """The fields all these kinds of events have, with what every event has; any field, where one of them is not known."""
+        listed = tuple(events)
+        if any(e not in self.events or e in self.others.get("lost event", ()) for e in listed):
+            return AnyFields()
+        kinds = [self.events[e] for e in listed]
         first: dict[str, Field] = kinds[0] if kinds else {}
         shared = {n: f for n, f in first.items() if all(n in k and k[n].type == f.type for k in kinds)}
         merged = {n: Field(n, f.type, tuple(dict.fromkeys(w for k in kinds for w in k[n].words))) for n, f in shared.items()}

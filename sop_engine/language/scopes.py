@@ -31,7 +31,7 @@ class Scope:
             return _plain(symbol) if symbol else None
         match first:
             case "event":
-                return _field("event", (self.event or {}).get(rest))
+                return _field("event", self.event.get(rest) if self.event is not None else None)
             case "start":
                 return self._at_start(rest)
             case "step":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sop_engine.core.catalog import Field
 from sop_engine.core.conditions import Value
 from sop_engine.language import forms
-from sop_engine.language.names import Symbol, no_such, normal
+from sop_engine.language.names import UNKNOWN_EVENT, Symbol, no_such, normal
 from sop_engine.language.reader import Reader
 from sop_engine.language.report import did_you_mean
 from sop_engine.language.source import Node, Text
@@ -59,14 +59,14 @@ def _no_fact(name: str, symbol: Symbol | None, value: Node, reader: Reader, *, s
 def event_values(node: Node | None, events: tuple[str, ...], reader: Reader) -> tuple[tuple[str, Value], ...]:
     """The fields of an event that a story lets happen, `id` and `actor` among them."""
     found = reader.map(node, "'with'") if node is not None else None
-    fields: Mapping[str, Field] = {**reader.names.common_fields(events), "id": _ID}
+    fields: Mapping[str, Field] = reader.names.common_fields(events or (UNKNOWN_EVENT,))
     values: list[tuple[str, Value]] = []
     for name, _, value in found or ():
-        if name not in fields:
-            if events:
-                reader.error(value, 301, no_such("field", name, fields))
+        if name not in fields and name != "id":
+            reader.error(value, 301, no_such("field", name, fields))
             continue
-        read = typed(value, fields[name].type, fields[name].words, name, reader)
+        field = fields[name] if name != "id" else _ID
+        read = typed(value, field.type, field.words, name, reader)
         if read is not None:
             values.append((name, read))
     return tuple(values)

@@ -72,13 +72,16 @@ def _read(document: Document, report: Report) -> None:
         report.add(place, 101, f"the character U+{ord(found.group()):04X} cannot be read. Delete it.")
         document.failed = True
         return
+    apart = Report(report.lines)
     try:
-        document.root = _Builder(document, report).build()
+        document.root = _Builder(document, apart).build()
     except yaml.YAMLError as error:
         document.failed = True
-        _tell(document, error, report)
+        apart.problems = {p for p in apart.problems if p.code not in ("SOP104", "SOP206")}  # they come of the same mistake
+        _tell(document, error, apart)
     except _Refused:
         document.failed = True
+    report.problems |= apart.problems
 
 
 def _tell(document: Document, error: yaml.YAMLError, report: Report) -> None:

@@ -12,11 +12,13 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from sop_engine.core.calendar import midnight
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import GrantRow, RefusedStartRow, RunRow, TouchRow
+from sop_engine.store.tables import EventRow
 
 runs = table_of(RunRow)
 touches = table_of(TouchRow)
 grants = table_of(GrantRow)
 refused_starts = table_of(RefusedStartRow)
+events = table_of(EventRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +128,16 @@ def most_a_day(tx: Connection, span: Span) -> int:
     many = func.count().label("many")
     daily = select(many).where(_sent(span), touches.c.purpose == "marketing").group_by(touches.c.user_id, touches.c.intent_day).subquery()
     return tx.execute(select(func.max(daily.c.many))).scalar() or 0
+
+
+def natural_returns(tx: Connection, kinds: Sequence[str], on: date, quiet_days: int, within_days: int) -> tuple[int, int]:
+    """(lapsed, returned) on a local day: users quiet for so long; of them, those with an event within the next days.
+
+    What a win-back must beat: nobody contacted them for it.
+    """
+    e, day = events.c, on.toordinal()
+    real = e.kind.in_(kinds) & e.counted
+    last = select(e.user_id).where(real, e.day <= day).group_by(e.user_id).having(func.max(e.day) <= day - quiet_days).subquery()
+    lapsed = tx.execute(select(func.count()).select_from(last)).scalar_one()
+    again = select(func.count(func.distinct(e.user_id))).join(last, last.c.user_id == e.user_id)
+    return lapsed, tx.execute(again.where(real, e.day > day, e.day <= day + within_days)).scalar_one()

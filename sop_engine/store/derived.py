@@ -5,20 +5,21 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sop_engine.core.conditions import Condition, Constant, rounded
+from sop_engine.core.conditions import Condition, Constant, Ref, rounded
 from sop_engine.core.metrics import Fit, Metric
 from sop_engine.core.models import ref_to
 from sop_engine.core.project import Project
 from sop_engine.store.aggregates import Aggregate, Parts, parts_of
 from sop_engine.store.dialect import Dialect
-from sop_engine.store.expressions import Read, constant_sql, flag_sql, term_sql
+from sop_engine.store.expressions import Read, constant_sql, flag_sql, is_whole, term_sql
 
 ZERO_OF_NOTHING = frozenset({"count", "sum", "distinct", "streak"})
+WHOLE = frozenset({"count", "distinct", "streak", "days_since", "days_until", "years_since", "grade", "cluster"})
 
 
 @dataclass(frozen=True)
 class Deriving:
-    """What a metric is derived in: the day, what else can be read, and the frozen numbers."""
+    """What a metric is derived from: the day, what else can be read, the stored columns, and the frozen numbers."""
 
     to: Dialect
     project: Project
@@ -34,7 +35,19 @@ class Deriving:
 
     def name(self, name: str) -> str:
         """The SQL of a metric, attribute, tag or tier by its plain name."""
-        return self.read(ref_to(self.project, name))
+        return self.read.sql(ref_to(self.project, name))
+
+
+def is_always_whole(project: Project, ref: Ref) -> bool:
+    """Whether a name never has decimals."""
+    if ref.space == "tier_days":
+        return True
+    metric = project.metrics.get(ref.name)
+    if metric is None or ref.space != "metric":
+        return False
+    if metric.verb == "value" and metric.formula is not None:
+        return is_whole(metric.formula, lambda inner: is_always_whole(project, inner))
+    return metric.verb in WHOLE and metric.per is None and not metric.ratio_to_previous
 
 
 def derived(metric: Metric, d: Deriving) -> str:

@@ -25,6 +25,7 @@ class Dialect(ABC):
     id_type: str
     greatest: str
     least: str
+    by_id: str = ""  # after a table: read all of it in the order of its id, as the tables it is joined with are kept
     barrier: str  # after a sub-select: it is computed as it stands, once a row, and not copied into whatever reads it
     types: Mapping[str, str]
 
@@ -145,6 +146,7 @@ class _SQLite(Dialect):
     number_type = "REAL"
     greatest, least = "MAX", "MIN"
     barrier = "LIMIT -1"
+    by_id = " NOT INDEXED"
     types: Mapping[str, str] = {
         "number": "REAL", "text": "TEXT", "words": "TEXT", "flag": "INTEGER", "date": "INTEGER",
         "id": "INTEGER", "instant": "TEXT", "json": "TEXT",

@@ -6,16 +6,17 @@ from sop_engine.core.conditions import Ref
 from sop_engine.core.project import Project
 from sop_engine.store.aggregates import Aggregate
 from sop_engine.store.dialect import Dialect
-from sop_engine.store.expressions import condition_sql
+from sop_engine.store.expressions import Read, condition_sql
 
 AMOUNT = "amount"
 
 
 class EventSql:
-    """Writes SQL about events `e` of one project."""
+    """Writes SQL about events `e` of one project. With `fields` what is read out of JSON is collected there, to be read once an event."""
 
-    def __init__(self, to: Dialect, project: Project) -> None:
+    def __init__(self, to: Dialect, project: Project, *, fields: dict[str, str] | None = None) -> None:
         self.to = to
+        self.fields = fields
         self.project = project
         self.today = to.param("today")
         self.built_in = frozenset(e.name for e in project.events.values() if e.built_in)
@@ -27,7 +28,8 @@ class EventSql:
             doer = "e.actor = 'user'"
             if anybody := sorted(self.built_in.intersection(kinds)):
                 doer = f"({doer} OR e.kind IN {self.to.one_of(anybody)})"
-        return f"e.kind IN {self.to.one_of(kinds)} AND e.day <= {self.today} AND e.counted IS TRUE AND {doer}"
+        # The plus keeps the planner from reading the log by day instead of by user.
+        return f"e.kind IN {self.to.one_of(kinds)} AND +e.day <= {self.today} AND e.counted IS TRUE AND {doer}"
 
     def value(self, kinds: tuple[str, ...], name: str, kind: str) -> str:
         """A field of an event; money of an order is what is left of it after refunds."""
@@ -39,8 +41,10 @@ class EventSql:
                 return self.to.as_number("e.day - 1 - ((e.day - 1) / 7) * 7 + 1")  # ordinal 1 was a Monday
             case _ if name in built_in:
                 return built_in[name]
-        plain = self.to.field("e.fields", name, kind)
-        return self.to.rounded(f"{plain} - e.lowered") if name == AMOUNT and self._can_be_lowered(kinds) else plain
+        sql = self.to.field("e.fields", name, kind)
+        if name == AMOUNT and self._can_be_lowered(kinds):
+            sql = self.to.rounded(f"{sql} - e.lowered")
+        return sql if self.fields is None else f"e.{self.fields.setdefault(sql, f'v{len(self.fields)}')}"
 
     def filter(self, aggregate: Aggregate) -> str:
         """Which of the seen events this aggregate is about; "" for all."""
@@ -52,7 +56,10 @@ class EventSql:
             return f"e.at > {self.to.param(exact_param(aggregate.exact))} AND e.at <= {self.to.param('now')}"
         if aggregate.window is None:
             return ""
-        oldest, newest = aggregate.window
+        return self.days_back(*aggregate.window)
+
+    def days_back(self, oldest: int, newest: int) -> str:
+        """Whether an event is from so many days back to so many days back (of 0: to today, as all that are seen)."""
         since = f"e.day >= {self.today} - {oldest}"
         return f"{since} AND e.day <= {self.today} - {newest}" if newest else since
 
@@ -60,7 +67,7 @@ class EventSql:
         def read(ref: Ref) -> str:
             return self.value(aggregate.kinds, ref.name, ref.kind)
 
-        return "" if aggregate.where is None else condition_sql(self.to, aggregate.where, read)
+        return "" if aggregate.where is None else condition_sql(self.to, aggregate.where, Read(read))
 
     def _can_be_lowered(self, kinds: tuple[str, ...]) -> bool:
         return any(k in self.project.events and self.project.events[k].undone_by is not None for k in kinds)

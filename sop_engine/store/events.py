@@ -4,13 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord
+from sop_engine.store.columns import table_of
 from sop_engine.store.dialect import Dialect, dialect, run
 from sop_engine.store.settling import counts, settle
+from sop_engine.store.tables import EventRow
 from sop_engine.store.users import plain_json
+
+events = table_of(EventRow)
 
 _NEW = {
     "message_id": "text", "user_id": "id", "kind": "text", "at": "instant", "day": "date", "hour": "date", "actor": "text",
@@ -23,6 +27,13 @@ def known_messages(tx: Connection, message_ids: Iterable[str]) -> set[str]:
     to = dialect(tx)
     sql = f"SELECT e.message_id FROM ({to.rows('asked', {'message_id': 'text'})}) r JOIN events e ON e.message_id = r.message_id"
     return {row[0] for row in run(tx, sql, {"asked": to.row_list([{"message_id": m} for m in message_ids])})}
+
+
+def times_of(tx: Connection, event_ids: Iterable[int]) -> dict[int, datetime]:
+    """When these events happened."""
+    asked = list(event_ids)
+    rows = tx.execute(select(events.c.id, events.c.at).where(events.c.id.in_(asked))) if asked else ()
+    return {row.id: row.at for row in rows}
 
 
 def counted_of(tx: Connection, event_ids: Iterable[int]) -> set[int]:

@@ -1,6 +1,7 @@
 """Decides how a condition is written in SQL, so that it holds exactly where `core.conditions.holds` does."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -24,8 +25,17 @@ from sop_engine.core.conditions import (
 )
 from sop_engine.store.dialect import Dialect
 
-Read = Callable[[Ref], str]
-"""Writes the SQL of a name."""
+
+def _never(ref: Ref) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How names are read: the SQL of each, and whether it is always a whole number, which needs no rounding."""
+
+    sql: Callable[[Ref], str]
+    is_whole: Callable[[Ref], bool] = _never
 
 
 def condition_sql(to: Dialect, condition: Condition, read: Read) -> str:
@@ -41,7 +51,7 @@ def condition_sql(to: Dialect, condition: Condition, read: Read) -> str:
             # Only here does unknown differ from false.
             return f"NOT COALESCE({condition_sql(to, part, read)}, FALSE)"
         case Truth(ref):
-            return f"({read(ref)} IS TRUE)"
+            return f"({read.sql(ref)} IS TRUE)"
         case _:
             return f"({_compared(to, condition, read)})"
 
@@ -57,7 +67,7 @@ def term_sql(to: Dialect, term: Term, read: Read) -> str:
         case Constant(value):
             return constant_sql(to, value)
         case Ref():
-            return read(term)
+            return read.sql(term)
         case Negative(inner):
             return f"(-{term_sql(to, inner, read)})"
         case Arith(op, left, right):
@@ -82,16 +92,26 @@ def _joined(to: Dialect, word: str, parts: tuple[Condition, ...], read: Read) ->
 
 def _arith(to: Dialect, op: str, left: Term, right: Term, read: Read) -> str:
     a, b = term_sql(to, left, read), term_sql(to, right, read)
+    whole = [is_whole(left, read.is_whole), is_whole(right, read.is_whole)]
     if op == "/":
         return to.quotient(a, b)
-    if op == "*":
-        # A whole number times 6 decimals has 6 decimals: there is no half to round.
-        return to.rounded(f"{a} * {b}") if _whole(left) or _whole(right) else to.product(a, b)
-    return to.rounded(f"{a} {op} {b}")
+    if all(whole):
+        return f"{a} {op} {b}"
+    # A whole number times 6 decimals has 6 decimals: there is no half to round.
+    return to.product(a, b) if op == "*" and not any(whole) else to.rounded(f"{a} {op} {b}")
 
 
-def _whole(term: Term) -> bool:
-    return isinstance(term, Constant) and isinstance(term.value, Decimal) and term.value == term.value.to_integral_value()
+def is_whole(term: Term, ref_is_whole: Callable[[Ref], bool]) -> bool:
+    """Whether the term is always a whole number."""
+    match term:
+        case Constant(value):
+            return isinstance(value, Decimal) and value == value.to_integral_value()
+        case Ref():
+            return ref_is_whole(term)
+        case Negative(inner):
+            return is_whole(inner, ref_is_whole)
+        case Arith(op, left, right):
+            return op != "/" and is_whole(left, ref_is_whole) and is_whole(right, ref_is_whole)
 
 
 def _compared(to: Dialect, condition: Compare | In | Has | Known, read: Read) -> str:

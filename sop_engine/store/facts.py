@@ -1,8 +1,10 @@
 """Reads facts of any set of users: attributes, metrics, tags, levels; and counts or lists those a condition holds for."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,31 +14,47 @@ from sop_engine.core.errors import NotFound
 from sop_engine.core.models import ref_to
 from sop_engine.core.project import BUILT_IN_ATTRIBUTES, Project
 from sop_engine.store.dialect import run
-from sop_engine.store.layers import Layers
+from sop_engine.store.layers import Known, Layers, known
 from sop_engine.store.metric_values import recompute
 from sop_engine.store.scope import Scope
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A query that reads names: its SQL, how each column becomes a value, and the stored columns whose window runs out by itself."""
+
+    sql: str
+    readers: tuple[tuple[str, Callable[[Any], Value]], ...]
+    running_out: frozenset[str]
 
 
 def read_facts(tx: Connection, project: Project, names: Iterable[str], scope: Scope, now: datetime) -> dict[int, dict[str, Value | None]]:
     """By user: the value of each name (`Ref.key`: a plain name, `T.before`, `T.days`), None where unknown. Raises NotFound."""
     if scope.is_empty:
         return {}
-    refs = [ref_of(project, name) for name in dict.fromkeys(names)]
-    layers = Layers(tx, project, scope, now)
+    given = known(tx, project, now)
+    plan = _plan(given, scope.shape, frozenset(names))
+    if plan.running_out and scope.user_ids is not None:
+        # A window in minutes or hours is brought up to date whenever somebody asks.
+        recompute(tx, project, scope, now, only=set(plan.running_out))
+    rows = run(tx, plan.sql, scope.params(given.to) | {"today": given.today.toordinal()})
+    return {row[0]: {key: None if v is None else read(v) for (key, read), v in zip(plan.readers, row[1:], strict=True)} for row in rows}
+
+
+@lru_cache(maxsize=128)
+def _plan(given: Known, shape: Scope, names: frozenset[str]) -> Plan:
+    refs = [ref_of(given.project, name) for name in sorted(names)]
+    layers = Layers(given, shape)
     layers.add(refs)
-    exact = {a.column for a in layers.aggregates if a.exact is not None}
-    if exact and scope.user_ids is not None:
-        # A window in minutes or hours runs out by itself: it is brought up to date whenever somebody asks.
-        recompute(tx, project, scope, now, only=exact)
     columns = "".join(f", {layers.read(r)}" for r in refs)
-    readers = [(r.key, _READERS.get(r.kind, _as_it_is)) for r in refs]
-    rows = run(tx, f"SELECT user_id{columns} FROM {layers.query()}", layers.params)
-    return {row[0]: {key: None if v is None else read(v) for (key, read), v in zip(readers, row[1:], strict=True)} for row in rows}
+    readers = tuple((r.key, _READERS.get(r.kind, _as_it_is)) for r in refs)
+    running_out = frozenset(a.column for a in layers.aggregates if a.exact is not None)
+    return Plan(f"SELECT user_id{columns} FROM {layers.query()}", readers, running_out)
 
 
 def count_audience(tx: Connection, project: Project, condition: Condition, now: datetime) -> int:
     """How many users the condition holds for."""
-    layers = Layers(tx, project, Scope.everybody(), now)
+    layers = Layers(known(tx, project, now), Scope.everybody())
     where = layers.condition(condition)
     return int(run(tx, f"SELECT COUNT(*) FROM {layers.query()} WHERE {where}", layers.params).scalar_one())
 
@@ -45,7 +63,7 @@ def select_audience(
     tx: Connection, project: Project, condition: Condition, now: datetime, *, after_id: int = 0, limit: int = 1000
 ) -> list[int]:
     """A page of the users the condition holds for, by id: those with a larger id than `after_id`."""
-    layers = Layers(tx, project, Scope.everybody(), now)
+    layers = Layers(known(tx, project, now), Scope.everybody())
     where = layers.condition(condition)
     sql = f"SELECT user_id FROM {layers.query(after=after_id)} WHERE {where} ORDER BY user_id LIMIT {int(limit)}"
     return [row[0] for row in run(tx, sql, layers.params)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert
 
 from sop_engine.core.calendar import local_day, midnight
 from sop_engine.core.conditions import Ref
@@ -13,8 +13,8 @@ from sop_engine.core.models import ref_to
 from sop_engine.core.project import Project
 from sop_engine.store.dialect import run
 from sop_engine.store.event_sql import EventSql
-from sop_engine.store.frozen import Stored, definition_of, fits, latest_fits
-from sop_engine.store.layers import Layers
+from sop_engine.store.frozen import Stored, definition_of, fits, forget, latest_fits
+from sop_engine.store.layers import Layers, known
 from sop_engine.store.metric_values import write_values
 from sop_engine.store.scope import Scope
 
@@ -25,12 +25,14 @@ PAST = "past_metrics"
 
 def save_fit(tx: Connection, metric: Metric, fit: Fit, now: datetime) -> None:
     """Keep a fit; it is used from now on."""
+    tx.execute(delete(fits).where(fits.c.metric == metric.name, fits.c.fitted_at == now))
+    forget(tx, metric.name, now)
     tx.execute(insert(fits), {"metric": metric.name, "fitted_at": now, "definition": definition_of(metric), "fit": asdict(fit)})
 
 
 def values_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> list[tuple[float, ...]]:
     """The values, in the order of `metric.of`, of everybody who takes part and has them all."""
-    layers = Layers(tx, project, Scope.everybody(), now)
+    layers = Layers(known(tx, project, now), Scope.everybody())
     columns, where = _taking_part(layers, metric)
     rows = run(tx, f"SELECT {', '.join(columns)} FROM {layers.query()} WHERE {where}", layers.params)
     return [tuple(float(v) for v in row) for row in rows]
@@ -43,7 +45,7 @@ def examples_for(tx: Connection, project: Project, metric: Metric, now: datetime
     """
     days = metric.within.days if metric.within and metric.within.days else 30
     past = date.fromordinal(local_day(now, project.zone).toordinal() - days)
-    layers = Layers(tx, project, Scope.everybody(), midnight(past, project.zone), metrics=PAST)
+    layers = Layers(known(tx, project, midnight(past, project.zone)), Scope.everybody(), metrics=PAST)
     joined = Ref("attribute", "joined", "date")
     layers.add([joined])
     columns, where = _taking_part(layers, metric)
@@ -69,7 +71,9 @@ def _fill_past(tx: Connection, layers: Layers) -> None:
     run(tx, f"DROP TABLE IF EXISTS {PAST}")
     run(tx, f"CREATE TEMP TABLE {PAST} (user_id BIGINT PRIMARY KEY{types})")
     if layers.aggregates:
-        write_values(tx, layers.project, Scope.everybody(), layers.now, layers.aggregates, into=PAST)
+        write_values(
+            tx, layers.project, Scope.everybody(), midnight(layers.deriving.today, layers.project.zone), layers.aggregates, into=PAST
+        )
 
 
 def _came_true(layers: Layers, metric: Metric) -> str:

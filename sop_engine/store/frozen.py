@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,7 +19,7 @@ from sop_engine.store.tables import FitRow
 fits = table_of(FitRow)
 
 _read: WeakKeyDictionary[Engine, dict[tuple[str, datetime], "Stored"]] = WeakKeyDictionary()
-"""Fits that were read before: they never change, and a rank may have 10,000 points."""
+"""Fits that were read before: they do not change, and a rank may have 10,000 points."""
 
 
 def definition_of(metric: Metric) -> str:
@@ -28,7 +29,7 @@ def definition_of(metric: Metric) -> str:
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: a rank may have 10,000 points
 class Stored:
     """A fit as it is kept."""
 
@@ -43,16 +44,26 @@ def latest_fits(tx: Connection) -> dict[str, Stored]:
     return {metric: _get(tx, metric, at) for metric, at in latest.all()}
 
 
-def valid_fits(tx: Connection, project: Project, now: datetime) -> dict[str, Fit]:
+def valid_fits(tx: Connection, project: Project, now: datetime) -> dict[str, Stored]:
     """By metric: the fit in use; those that are expired or made for another definition are missing."""
-    fitted = [m for m in project.metrics.values() if m.fitted]
-    latest = latest_fits(tx) if fitted else {}
-    found: dict[str, Fit] = {}
-    for metric in fitted:
+    wanted = _fitted(project)
+    latest = latest_fits(tx) if wanted else {}
+    found: dict[str, Stored] = {}
+    for metric, definition in wanted:
         one = latest.get(metric.name)
-        if one is not None and one.definition == definition_of(metric) and not expired(metric, one.fitted_at, now, project.zone):
-            found[metric.name] = one.fit
+        if one is not None and one.definition == definition and not expired(metric, one.fitted_at, now, project.zone):
+            found[metric.name] = one
     return found
+
+
+def forget(tx: Connection, metric: str, at: datetime) -> None:
+    """Read this fit from the database when it is next asked for: it was written anew."""
+    _read.setdefault(tx.engine, {}).pop((metric, at), None)
+
+
+@lru_cache(maxsize=8)
+def _fitted(project: Project) -> tuple[tuple[Metric, str], ...]:
+    return tuple((m, definition_of(m)) for m in project.metrics.values() if m.fitted)
 
 
 def _get(tx: Connection, metric: str, at: datetime) -> Stored:

@@ -47,9 +47,9 @@ def spent(tx: Connection, *, since_day: int, benefit: str | None = None, flow: s
 
 
 def given(tx: Connection, user_ids: Sequence[int], benefits: Sequence[str]) -> dict[tuple[int, str], list[Any]]:
-    """Counted grants by (user, benefit): for limits and stacking. Rows have given_at, given_day, state, expires_at."""
+    """Counted grants by (user, benefit): for limits and stacking. Rows have given_at, given_day, state, expires_at, run_id."""
     c = grants.c
-    statement = select(c.user_id, c.benefit, c.given_at, c.given_day, c.state, c.expires_at)
+    statement = select(c.user_id, c.benefit, c.given_at, c.given_day, c.state, c.expires_at, c.run_id)
     found: dict[tuple[int, str], list[Any]] = {}
     chosen = statement.where(c.user_id.in_(user_ids), c.state.in_(COUNTED))
     if benefits:
@@ -67,29 +67,38 @@ def pool_left(tx: Connection, pool: str) -> int | None:
     return max(0, row.size - row.taken) if row.size is not None else None
 
 
-def take_code(tx: Connection, pool: str, generate: Callable[[], str]) -> str | None:
-    """One code of the pool, taken by one conditional UPDATE; None when the pool is empty."""
+def code_before(tx: Connection, touch_id: int, benefit: str) -> str | None:
+    """The code an earlier try of this touch had, and gave back."""
+    mine = (grants.c.touch_id == touch_id) & (grants.c.benefit == benefit) & (grants.c.state == "released")
+    code: str | None = tx.execute(select(grants.c.code).where(mine)).scalar()
+    return code
+
+
+def take_code(tx: Connection, pool: str, generate: Callable[[], str], *, before: str | None = None) -> str | None:
+    """One code of the pool, taken by one conditional UPDATE; None when the pool is empty. `before` is taken again if it is free."""
     row = tx.execute(select(pools.c.kind).where(pools.c.name == pool)).first()
     if row is None:
-        return generate()
+        return before or generate()
     room = and_(pools.c.name == pool, (pools.c.size.is_(None)) | (pools.c.taken < pools.c.size))
     if tx.execute(update(pools).where(room).values(taken=pools.c.taken + 1)).rowcount == 0:
         return None
-    return generate() if row.kind == "generated" else _take_uploaded(tx, pool)
+    return (before or generate()) if row.kind == "generated" else _take_uploaded(tx, pool, before)
 
 
-def _take_uploaded(tx: Connection, pool: str) -> str | None:
+def _take_uploaded(tx: Connection, pool: str, before: str | None) -> str | None:
     c = pool_codes.c
-    free = select(c.code).where(c.pool == pool, c.grant_id.is_(None)).order_by(c.code).limit(1).scalar_subquery()
+    free = select(c.code).where(c.pool == pool, c.grant_id.is_(None)).order_by(c.code != before, c.code).limit(1).scalar_subquery()
     statement = update(pool_codes).where(c.pool == pool, c.code == free).values(grant_id=0).returning(c.code)
     code: str | None = tx.execute(statement).scalar()
     return code
 
 
 def add_grant(tx: Connection, new: NewGrant) -> int:
-    """Reserve a benefit; the id of the grant."""
-    values = {f: getattr(new, f) for f in NewGrant.__dataclass_fields__}
-    grant_id: int = tx.execute(insert(grants).values(**values, state="reserved").returning(grants.c.id)).scalar_one()
+    """Reserve a benefit; the id of the grant. A repeated try of the touch takes up the grant it gave back."""
+    values = {f: getattr(new, f) for f in NewGrant.__dataclass_fields__} | {"state": "reserved"}
+    again = (grants.c.touch_id == new.touch_id) & (grants.c.benefit == new.benefit) & (grants.c.state == "released")
+    taken = tx.execute(update(grants).where(again).values(values).returning(grants.c.id)).scalar()
+    grant_id: int = taken or tx.execute(insert(grants).values(values).returning(grants.c.id)).scalar_one()
     tx.execute(update(pool_codes).where(pool_codes.c.pool == new.pool, pool_codes.c.code == new.code).values(grant_id=grant_id))
     return grant_id
 

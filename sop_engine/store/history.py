@@ -126,9 +126,7 @@ def list_moves(tx: Connection, user_id: int, model: str | None = None) -> list[P
     statement = select(moves).where(c.user_id == user_id).order_by(c.id)
     if model is not None:
         statement = statement.where(c.model == model)
-    return [
-        PastMove(r.model, r.old, r.new, r.at, date.fromordinal(r.day), r.cause, from_json(r.facts)) for r in tx.execute(statement)
-    ]
+    return [PastMove(r.model, r.old, r.new, r.at, date.fromordinal(r.day), r.cause, from_json(r.facts)) for r in tx.execute(statement)]
 
 
 def list_tags(tx: Connection, user_id: int) -> list[HeldTag]:

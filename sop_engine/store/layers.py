@@ -1,6 +1,7 @@
 """Decides the query that reads any names of any users: a first layer of what is stored, then each name after those it reads."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -10,11 +11,11 @@ from sop_engine.core.conditions import Condition, Ref, refs_of
 from sop_engine.core.errors import BadInput
 from sop_engine.core.models import metric_reads
 from sop_engine.core.project import Project
-from sop_engine.store.aggregates import Aggregate, aggregates_of
-from sop_engine.store.derived import Deriving, derived
-from sop_engine.store.dialect import dialect, run
-from sop_engine.store.expressions import condition_sql, flag_sql
-from sop_engine.store.frozen import valid_fits
+from sop_engine.store.aggregates import Aggregate
+from sop_engine.store.derived import Deriving, derived, is_always_whole
+from sop_engine.store.dialect import Dialect, dialect, run
+from sop_engine.store.expressions import Read, condition_sql, flag_sql
+from sop_engine.store.frozen import Stored, valid_fits
 from sop_engine.store.metric_values import TABLE
 from sop_engine.store.scope import Scope
 
@@ -22,19 +23,39 @@ BUILT_IN = {"id": "u.key", "joined": "u.joined_day", "timezone": "u.timezone", "
 STORED = frozenset({"attribute", "tier", "tier_before", "tier_days"})
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a query depends on besides the names it reads: equal ones give equal SQL."""
+
+    to: Dialect
+    project: Project
+    today: date
+    overridden: frozenset[str]  # names set by hand for anybody: usually none
+    fits: tuple[Stored, ...]
+
+
+def known(tx: Connection, project: Project, now: datetime) -> Known:
+    """What there is on the local day of `now`."""
+    today = local_day(now, project.zone)
+    sql = f"SELECT DISTINCT name FROM overrides WHERE until_day IS NULL OR until_day >= {today.toordinal()}"
+    overridden = frozenset(row[0] for row in run(tx, sql))
+    return Known(dialect(tx), project, today, overridden, tuple(valid_fits(tx, project, now).values()))
+
+
 class Layers:
     """Collects names to read (`add`); `query` is then a sub-select with user_id and a column for each (`read`)."""
 
-    def __init__(self, tx: Connection, project: Project, scope: Scope, now: datetime, *, metrics: str = TABLE) -> None:
-        self.to = dialect(tx)
-        self.project = project
+    def __init__(self, given: Known, scope: Scope, *, metrics: str = TABLE) -> None:
+        self.to = given.to
+        self.project = given.project
         self.scope = scope
-        today = local_day(now, project.zone)
-        self.params = scope.params(self.to) | {"today": today.toordinal()}
-        self.overridden = overridden_names(tx, today)
-        self.now = now
+        self.params = scope.params(self.to) | {"today": given.today.toordinal()}
+        self.overridden = given.overridden
         self.aggregates: list[Aggregate] = []  # stored columns that are read
-        self.deriving = Deriving(self.to, project, today, self.read, lambda a: a.column, valid_fits(tx, project, now))
+        self.reader = Read(self.read, lambda ref: is_always_whole(self.project, ref))
+        fits = {one.fit.metric: one.fit for one in given.fits}
+        self.deriving = Deriving(self.to, self.project, given.today, self.reader, self._stored_metric, fits)
+        self._deriving_later = replace(self.deriving, stored=self._stored_column)
         self.metrics = metrics
         self._columns: dict[tuple[str, str], str] = {}
         self._depths: dict[tuple[str, str], int] = {}
@@ -54,7 +75,7 @@ class Layers:
     def condition(self, condition: Condition) -> str:
         """A condition as SQL over the columns, adding what it reads."""
         self.add(refs_of(condition))
-        return condition_sql(self.to, condition, self.read)
+        return condition_sql(self.to, condition, self.reader)
 
     def override(self, name: str) -> tuple[str, str] | None:
         """The columns that say whether a value was set by hand, and which (as text); None when nobody's was."""
@@ -64,7 +85,7 @@ class Layers:
 
     def query(self, *, after: int | None = None) -> str:
         """The sub-select: one row a user; with `after` only those with a larger id, in order."""
-        users, these = ("users u", "TRUE") if self.scope.is_everybody else self.scope.joined(self.to, "users", "u", "id")
+        users, these = self.scope.joined(self.to, "users", "u", "id")
         picked = "".join(f", {sql} AS {column}" for column, sql in self._layers[0].items())
         page = "" if after is None else f" AND u.id > {int(after)} ORDER BY u.id"
         sql = f"SELECT u.id AS user_id{picked} FROM {users} {' '.join(self._joins)} WHERE {these}{page}"
@@ -84,10 +105,8 @@ class Layers:
             return 0
         if ref.space == "metric":
             metric = self.project.metrics[ref.name]
-            for aggregate in aggregates_of(metric, self.project):
-                self._stored_metric(aggregate)
             joined = [Ref("attribute", "joined", "date")] if metric.per else []
-            return self._derive(ref, [*metric_reads(self.project, metric), *joined], lambda: derived(metric, self.deriving))
+            return self._derive(ref, [*metric_reads(self.project, metric), *joined], lambda d: derived(metric, d))
         if ref.space == "tag":
             return self._add_tag(ref)
         raise BadInput(f"'{ref.key}' belongs to one event or run: it cannot be asked of many users at once.")
@@ -98,18 +117,19 @@ class Layers:
         if rule is None or tag.keeps is not None:
             self._columns["tag", ref.name] = self._stored_tag(ref.name)
             return 0
-        return self._derive(ref, list(refs_of(rule)), lambda: flag_sql(self.to, rule, self.read))
+        return self._derive(ref, list(refs_of(rule)), lambda d: flag_sql(self.to, rule, d.read))
 
-    def _derive(self, ref: Ref, reads: Sequence[Ref], write: Callable[[], str]) -> int:
-        depth = 1 + max((self._depth(r) for r in reads), default=0)
-        sql, override = write(), self.override(ref.name)
+    def _derive(self, ref: Ref, reads: Sequence[Ref], write: Callable[[Deriving], str]) -> int:
+        depth = max((1 + self._depth(r) for r in reads), default=0)
+        override = self.override(ref.name)
         if override is not None:
+            depth = max(depth, 1)
+            sql = write(self._deriving_later)
             sql = f"CASE WHEN {override[0]} THEN {self._typed(override[1], ref.kind)} ELSE {sql} END"
-        while len(self._layers) <= depth:
-            self._layers.append({})
-        column = self._next_column()
-        self._layers[depth][column] = sql
-        self._columns[ref.space, ref.name] = column
+        else:
+            # What reads no other name stands in the first layer itself, beside the stored columns.
+            sql = write(self._deriving_later if depth else self.deriving)
+        self._columns[ref.space, ref.name] = self._put(sql, depth)
         return depth
 
     def _typed(self, text: str, kind: str) -> str:
@@ -122,35 +142,37 @@ class Layers:
                 return self.to.day_of_text(text)
         return text
 
-    def _next_column(self) -> str:
-        return f"c{sum(len(layer) for layer in self._layers)}"
-
-    def _store(self, sql: str) -> str:
-        """A column of the first layer."""
-        column = self._next_column()
-        self._layers[0][column] = sql
+    def _put(self, sql: str, depth: int) -> str:
+        """A column of a layer."""
+        while len(self._layers) <= depth:
+            self._layers.append({})
+        column = f"c{sum(len(layer) for layer in self._layers)}"
+        self._layers[depth][column] = sql
         return column
 
     def _stored(self, ref: Ref) -> str:
         if ref.space == "attribute":
-            return self._store(BUILT_IN.get(ref.name) or self.to.field("u.attributes", ref.name, ref.kind))
+            return self._put(BUILT_IN.get(ref.name) or self.to.field("u.attributes", ref.name, ref.kind), 0)
         p = self._join("placements", lambda j: f"{j}.model = {self.to.quoted(ref.name)}")
         days = f"CASE WHEN {p}.level IS NOT NULL THEN {self.to.as_number(f'{self.deriving.now} - {p}.since_day')} END"
-        return self._store({"tier": f"{p}.level", "tier_before": f"{p}.before", "tier_days": days}[ref.space])
+        return self._put({"tier": f"{p}.level", "tier_before": f"{p}.before", "tier_days": days}[ref.space], 0)
 
-    def _stored_metric(self, aggregate: Aggregate) -> None:
+    def _stored_metric(self, aggregate: Aggregate) -> str:
+        self.aggregates.append(aggregate)
+        return f"{self._join(self.metrics, lambda j: 'TRUE')}.{aggregate.column}"
+
+    def _stored_column(self, aggregate: Aggregate) -> str:
         if aggregate.column not in self._layers[0]:
-            m = self._join(self.metrics, lambda j: "TRUE")
-            self._layers[0][aggregate.column] = f"{m}.{aggregate.column}"
-            self.aggregates.append(aggregate)
+            self._layers[0][aggregate.column] = self._stored_metric(aggregate)
+        return aggregate.column
 
     def _stored_tag(self, name: str) -> str:
         t = self._join("user_tags", lambda j: f"{j}.tag = {self.to.quoted(name)} AND {self._lasting(j)}")
-        return self._store(f"({t}.user_id IS NOT NULL)")
+        return self._put(f"({t}.user_id IS NOT NULL)", 0)
 
     def _stored_override(self, name: str) -> tuple[str, str]:
         o = self._join("overrides", lambda j: f"{j}.name = {self.to.quoted(name)} AND {self._lasting(j)}")
-        return self._store(f"({o}.user_id IS NOT NULL)"), self._store(f"{o}.value")
+        return self._put(f"({o}.user_id IS NOT NULL)", 0), self._put(f"{o}.value", 0)
 
     def _lasting(self, alias: str) -> str:
         return f"({alias}.until_day IS NULL OR {alias}.until_day >= {self.deriving.now})"
@@ -162,9 +184,3 @@ class Layers:
             alias = self._joined[same] = f"j{len(self._joins)}"
             self._joins.append(f"LEFT JOIN {table} {alias} ON {alias}.user_id = u.id AND {on(alias)}")
         return self._joined[same]
-
-
-def overridden_names(tx: Connection, today: date) -> frozenset[str]:
-    """What is set by hand today for anybody: usually nothing."""
-    sql = f"SELECT DISTINCT name FROM overrides WHERE until_day IS NULL OR until_day >= {today.toordinal()}"
-    return frozenset(row[0] for row in run(tx, sql))

@@ -1,7 +1,7 @@
 """Decides the SQL that computes stored columns from the event log, for any set of users: one sub-query for each way of grouping.
 
 Counts and days of whole events are computed once by user and kind of event and then added up into columns; aggregates of fields
-share one pass over their kinds of event; what needs an order of events (most_common, first, last, streak) has a pass of its own.
+share one pass over their kinds of event; what needs an order of events (most_common, first, last, streak) is asked user by user.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,9 +18,8 @@ Columns = dict[str, str]  # stored column -> the SQL that reads it from its sub-
 class MetricQueries:
     """Collects the sub-queries (`with_`) and where each column comes out (`columns`)."""
 
-    def __init__(self, to: Dialect, project: Project, scope: Scope, days: tuple[int, int] | None = None) -> None:
+    def __init__(self, to: Dialect, project: Project, scope: Scope) -> None:
         self.to = to
-        self.days = days  # no aggregate looks at events of other days
         self.sql = EventSql(to, project)
         self.source, self.only = scope.joined(to, "events", "e", "user_id")
         self.with_: list[str] = []
@@ -40,9 +39,14 @@ class MetricQueries:
         for (kinds, by_anybody), members in by_events.items():
             self._add_fields(kinds, by_anybody, members)
 
-    def _events(self, kinds: tuple[str, ...], *, by_anybody: bool = False) -> str:
+    def _events(self, members: Sequence[Aggregate], *, by_anybody: bool = False) -> str:
+        """The events that some of these look at."""
+        kinds = tuple(sorted({k for a in members for k in a.kinds}))
         seen = f"FROM {self.source} WHERE {self.only} AND {self.sql.seen(kinds, by_anybody=by_anybody)}"
-        return f"{seen} AND e.day BETWEEN {self.days[0]} AND {self.days[1]}" if self.days else seen
+        windows = [a.window for a in members if a.window is not None]
+        if len(windows) < len(members):
+            return seen
+        return f"{seen} AND {self.sql.days_back(max(w[0] for w in windows), min(w[1] for w in windows))}"
 
     def _name(self) -> str:
         name = f"g{len(self.sources)}"
@@ -52,10 +56,9 @@ class MetricQueries:
     def _add_plain(self, members: Sequence[Aggregate]) -> None:
         if not members:
             return
-        kinds = tuple(sorted({k for a in members for k in a.kinds}))
         shared = {(a.what, self.sql.within(a)): f"p{i}" for i, a in enumerate(members)}
         picked = ", ".join(f"{_over('*' if w == 'count' else 'e.day', w, inside)} AS {alias}" for (w, inside), alias in shared.items())
-        self.with_.append(f"by_kind AS (SELECT e.user_id, e.kind, {picked} {self._events(kinds)} GROUP BY e.user_id, e.kind)")
+        self.with_.append(f"by_kind AS (SELECT e.user_id, e.kind, {picked} {self._events(members)} GROUP BY e.user_id, e.kind)")
         name = self._name()
         columns = []
         for a in members:
@@ -66,54 +69,45 @@ class MetricQueries:
 
     def _add_fields(self, kinds: tuple[str, ...], by_anybody: bool, members: Sequence[Aggregate]) -> None:
         name = self._name()
+        fields: dict[str, str] = {}
+        sql = EventSql(self.to, self.sql.project, fields=fields)
         picked = []
         for a in members:
-            value = "*" if a.field is None else self.sql.value(kinds, a.field, a.field_kind)
-            value = "e.day" if a.what in ("first_day", "last_day") else value
-            over = _over(value, a.what, self.sql.filter(a))
+            value = "*" if a.field is None else sql.value(kinds, a.field, a.field_kind)
+            over = _over("e.day" if a.what in ("first_day", "last_day") else value, a.what, sql.filter(a))
             picked.append(f"{self.to.rounded(over) if a.what == 'sum' else over} AS {a.column}")
             self.columns[a.column] = f"{name}.{a.column}"
-        events = self._events(kinds, by_anybody=by_anybody)
-        self.with_.append(f"{name} AS (SELECT e.user_id, {', '.join(picked)} {events} GROUP BY e.user_id)")
+        read = "".join(f", {s} AS {v}" for s, v in fields.items())
+        events = f"SELECT e.user_id, {EVERY_FIELD}{read} {self._events(members, by_anybody=by_anybody)} {self.to.barrier}"
+        self.with_.append(f"{name} AS (SELECT e.user_id, {', '.join(picked)} FROM ({events}) e GROUP BY e.user_id)")
 
     def _add_ordered(self, a: Aggregate) -> None:
-        name = self._name()
-        events = self._events(a.kinds, by_anybody=a.by_anybody)
-        if inside := self.sql.filter(a):
-            events = f"{events} AND {inside}"
+        """A sub-select of its own for each user: a few steps along the index."""
+        inside = self.sql.filter(a)
+        seen = self.sql.seen(a.kinds, by_anybody=a.by_anybody)
+        events = f"FROM events e WHERE e.user_id = u.id AND {seen}" + (f" AND {inside}" if inside else "")
         write = {"streak": self._streak, "streak_end": self._streak_end, "most_common": self._most_common}.get(a.what, self._first_or_last)
-        self.with_.append(f"{name} AS ({write(a, events)})")
-        self.columns[a.column] = f"{name}.found"
+        self.columns[a.column] = f"({write(a, events)})"
 
     def _streak(self, a: Aggregate, events: str) -> str:
         # Days in a row have the same distance from their number in the row, and it never falls: the last row is the greatest.
-        days = f"SELECT DISTINCT e.user_id, e.day {events}"
-        rows = f"SELECT user_id, day, day - ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY day) AS in_row FROM ({days}) d"
-        counted = f"SELECT user_id, in_row, COUNT(*) AS found FROM ({rows}) r GROUP BY user_id, in_row"
-        return self._first_of(counted, "in_row DESC")
+        rows = f"SELECT day - ROW_NUMBER() OVER (ORDER BY day) AS in_row FROM (SELECT DISTINCT e.day {events}) d"
+        return f"SELECT COUNT(*) FROM ({rows}) r GROUP BY in_row ORDER BY in_row DESC LIMIT 1"
 
     def _streak_end(self, a: Aggregate, events: str) -> str:
-        return f"SELECT e.user_id, MAX(e.day) AS found {events} GROUP BY e.user_id"
+        return f"SELECT MAX(e.day) {events}"
 
     def _most_common(self, a: Aggregate, events: str) -> str:
         value = self.sql.value(a.kinds, a.field or "", a.field_kind)
-        values = f"SELECT e.user_id, {value} AS found, e.at, e.id {events}"
-        last = "ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY at, id)"
-        placed = f"SELECT user_id, found, {last} AS place FROM ({values}) v WHERE found IS NOT NULL"
-        counted = f"SELECT user_id, found, COUNT(*) AS times, MAX(place) AS place FROM ({placed}) p GROUP BY user_id, found"
-        return self._first_of(counted, "times DESC, place DESC")
+        return f"SELECT {value} {events} AND {value} IS NOT NULL GROUP BY 1 ORDER BY COUNT(*) DESC, MAX(e.at) DESC, MAX(e.id) DESC LIMIT 1"
 
     def _first_or_last(self, a: Aggregate, events: str) -> str:
         value = self.sql.value(a.kinds, a.field or "", a.field_kind)
-        order = "at, id" if a.what == "first" else "at DESC, id DESC"
-        return self._first_of(f"SELECT * FROM (SELECT e.user_id, {value} AS found, e.at, e.id {events}) v WHERE found IS NOT NULL", order)
-
-    def _first_of(self, rows: str, order: str) -> str:
-        """Of each user's rows the first in this order."""
-        numbered = f"SELECT user_id, found, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY {order}) AS number FROM ({rows}) c"
-        return f"SELECT user_id, found FROM ({numbered}) n WHERE number = 1"
+        way = "" if a.what == "first" else " DESC"
+        return f"SELECT {value} {events} AND {value} IS NOT NULL ORDER BY e.at{way}, e.id{way} LIMIT 1"
 
 
+EVERY_FIELD = "e.day, e.hour, e.at, e.actor, e.source, e.message_id"
 _ORDERED = frozenset({"streak", "streak_end", "most_common", "first", "last"})
 _FUNCTIONS = {"count": "COUNT({})", "sum": "SUM({})", "min": "MIN({})", "max": "MAX({})", "distinct": "COUNT(DISTINCT {})"}
 

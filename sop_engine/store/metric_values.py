@@ -1,7 +1,7 @@
 """Remembers the stored metric values: one wide row per user, always computed exactly from the events, for any set of users."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -34,29 +34,20 @@ def recompute(tx: Connection, project: Project, scope: Scope, now: datetime, *, 
         write_values(tx, project, scope, now, wanted, into=TABLE)
 
 
-def write_values(
-    tx: Connection,
-    project: Project,
-    scope: Scope,
-    now: datetime,
-    wanted: Iterable[Aggregate],
-    *,
-    into: str,
-    days: tuple[int, int] | None = None,
-) -> None:
-    """Compute columns into a table with user_id as its key; `days`: no column looks at events of other local days."""
+def write_values(tx: Connection, project: Project, scope: Scope, now: datetime, wanted: Iterable[Aggregate], *, into: str) -> None:
+    """Compute columns into a table with user_id as its key."""
     to = dialect(tx)
     aggregates = list(wanted)
-    queries = MetricQueries(to, project, scope, days)
+    queries = MetricQueries(to, project, scope)
     queries.add(aggregates)
     columns = [a.column for a in aggregates]
-    users, these = ("users u", "TRUE") if scope.is_everybody else scope.joined(to, "users", "u", "id")
+    users, these = scope.joined(to, "users", "u", "id")
     joins = " ".join(f"LEFT JOIN {name} ON {name}.user_id = u.id" for name in queries.sources)
     values = ", ".join(queries.columns[c] for c in columns)
     written = ", ".join(f"{c} = excluded.{c}" for c in columns)
     sql = (
-        f"INSERT INTO {into} (user_id, {', '.join(columns)}) WITH {', '.join(queries.with_)} "
-        f"SELECT u.id, {values} FROM {users} {joins} WHERE {these} ON CONFLICT (user_id) DO UPDATE SET {written}"
+        f"INSERT INTO {into} (user_id, {', '.join(columns)}) {'WITH ' if queries.with_ else ''}{', '.join(queries.with_)} "
+        f"SELECT u.id, {values} FROM {users} {joins} WHERE {these} ORDER BY u.id ON CONFLICT (user_id) DO UPDATE SET {written}"
     )
     run(tx, sql, scope.params(to) | moment_params(to, project, aggregates, now))
 
@@ -66,35 +57,3 @@ def moment_params(to: Dialect, project: Project, aggregates: Iterable[Aggregate]
     exact = {a.exact for a in aggregates if a.exact is not None}
     begins = {exact_param(length): to.instant(now - length) for length in exact}
     return {"today": local_day(now, project.zone).toordinal(), "now": to.instant(now), **begins}
-
-
-def touched_by_midnight(tx: Connection, project: Project, day: date) -> Scope:
-    """The users with an event that a window loses or gains when the local date becomes `day`: those to recompute."""
-    to = dialect(tx)
-    edges = _edges(project, day)
-    run(tx, "CREATE TEMP TABLE IF NOT EXISTS edge_users (user_id BIGINT PRIMARY KEY)")
-    run(tx, "DELETE FROM edge_users")
-    if edges:
-        found = " UNION ".join(
-            f"SELECT user_id FROM events WHERE day = {on} AND kind IN {to.one_of(sorted(kinds))}" for on, kinds in edges.items()
-        )
-        run(tx, f"INSERT INTO edge_users {found}")
-    return Scope.table("edge_users")
-
-
-def _edges(project: Project, day: date) -> dict[int, set[str]]:
-    """By day: the kinds of event of that day which enter or leave a window."""
-    edges: dict[int, set[str]] = {}
-    today = day.toordinal()
-    for a in live_aggregates(project):
-        if a.exact is not None:
-            # Whatever was inside at some time since the midnight before.
-            for back in range(a.exact.days + 3):
-                edges.setdefault(today - back, set()).update(a.kinds)
-            continue
-        oldest, newest = a.window or (None, 0)
-        # An event can be stored before its day comes; it counts from that day on.
-        edges.setdefault(today - newest, set()).update(a.kinds)
-        if oldest is not None:
-            edges.setdefault(today - oldest - 1, set()).update(a.kinds)
-    return edges

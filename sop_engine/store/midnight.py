@@ -1,7 +1,7 @@
 """Remembers which stored values change when an event comes or a day begins, and computes just those."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from sqlalchemy import Connection
@@ -33,16 +33,21 @@ def sweep(tx: Connection, project: Project, day: date, now: datetime) -> None:
 
     Afterwards every stored value is what a full recompute would give.
     """
-    by_window: dict[tuple[int, int] | None, list[Aggregate]] = {}
+    by_window: dict[tuple[tuple[int, int] | None, timedelta | None], list[Aggregate]] = {}
     for a in live_aggregates(project):
-        by_window.setdefault(a.window, []).append(a)
-    today = day.toordinal()
-    for window, members in by_window.items():
-        # An event can be stored before its day comes; it counts from that day on.
-        edges = {today} if window is None else {today - window[1], today - window[0] - 1}
-        if _note_users(tx, sorted({k for a in members for k in a.kinds}), edges):
-            days = None if window is None else (today - window[0], today - window[1])
-            write_values(tx, project, Scope.table(EDGE_USERS), now, members, into=TABLE, days=days)
+        by_window.setdefault((a.window, a.exact), []).append(a)
+    for (window, exact), members in by_window.items():
+        if _note_users(tx, sorted({k for a in members for k in a.kinds}), _edges(day.toordinal(), window, exact)):
+            write_values(tx, project, Scope.table(EDGE_USERS), now, members, into=TABLE)
+
+
+def _edges(today: int, window: tuple[int, int] | None, exact: timedelta | None) -> list[int]:
+    """The days whose events enter or leave a window today."""
+    if exact is not None:
+        # Whatever was inside at some time since the midnight before.
+        return [today - back for back in range(exact.days + 3)]
+    # An event can be stored before its day comes; it counts from that day on.
+    return [today] if window is None else [today - window[1], today - window[0] - 1]
 
 
 def _note_users(tx: Connection, kinds: Iterable[str], days: Iterable[int]) -> bool:

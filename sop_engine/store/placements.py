@@ -11,7 +11,7 @@ from sop_engine.core.project import Project
 from sop_engine.core.run import from_json
 from sop_engine.core.tiers import Level, Tier
 from sop_engine.store.dialect import dialect, run
-from sop_engine.store.layers import Layers
+from sop_engine.store.layers import Layers, known
 from sop_engine.store.levels import Moved
 from sop_engine.store.scope import Scope
 
@@ -24,7 +24,7 @@ def place(  # noqa: PLR0913 - where, what, who, when and why; each a word of its
     The moves are dated `now`, which may be a midnight that was missed.
     """
     to = dialect(tx)
-    layers = Layers(tx, project, scope, now)
+    layers = Layers(known(tx, project, now), scope)
     movers = _movers(layers, tier)
     run(tx, f"CREATE TEMP TABLE IF NOT EXISTS movers (user_id BIGINT, old TEXT, new TEXT, up {to.types['flag']}, facts {to.types['json']})")
     run(tx, "DELETE FROM movers")
@@ -59,15 +59,16 @@ def _movers(layers: Layers, tier: Tier) -> str:
     """The SELECT of those whose level is another one now: user_id, old, new, up, facts."""
     to = layers.to
     old = Ref("tier", tier.name, "level")
-    days = Ref("tier_days", tier.name, "number")
     conditions = tier_conditions(tier)
-    layers.add([old, days])
+    layers.add([old])
     new, waits = _new_level(layers, tier, layers.read(old)), "FALSE"
     override = layers.override(tier.name)
     if override is not None:
         new = f"CASE WHEN {override[0]} THEN {override[1]} ELSE {new} END"
     up = _up(layers, tier, layers.read(old), "new")
     if tier.min_stay:
+        days = Ref("tier_days", tier.name, "number")
+        layers.add([days])
         waits = f"{layers.read(old)} IS NOT NULL AND new IS NOT NULL AND {up} IS NOT TRUE AND {layers.read(days)} < {tier.min_stay}"
         waits = f"COALESCE({waits}, FALSE)" if override is None else f"COALESCE({waits} AND NOT {override[0]}, FALSE)"
     facts = to.json_object([(r.key, layers.read(r), r.kind) for r in _read_by(conditions)])

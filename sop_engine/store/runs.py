@@ -57,6 +57,7 @@ def run_of(row: Row[Any]) -> Run:
         from_json(row.start_facts),
         row.start_event_id,
         row.close_at,
+        row.counted_goals or {},
     )
 
 
@@ -139,11 +140,14 @@ def note_goals(tx: Connection, reached: Sequence[tuple[Run, datetime, Mapping[st
         tx.execute(statement, [{"run": run.id, "at": at, "held": to_json({**run.held, **held})} for run, at, held in reached])
 
 
-def note_counted(tx: Connection, run_id: int, goal: str, at: datetime) -> None:
-    """Remember the first time another counted goal was reached."""
-    stored = tx.execute(select(runs.c.counted_goals).where(runs.c.id == run_id)).scalar() or {}
-    if goal not in stored:
-        tx.execute(update(runs).where(runs.c.id == run_id).values(counted_goals={**stored, goal: at.isoformat()}))
+def note_counted(tx: Connection, reached: Sequence[tuple[Run, str, datetime]]) -> None:
+    """Remember the first time other counted goals were reached."""
+    found: dict[int, dict[str, str]] = {}
+    for run, goal, at in reached:
+        found.setdefault(run.id, dict(run.counted)).setdefault(goal, at.isoformat())
+    statement = update(runs).where(runs.c.id == bindparam("run")).values(counted_goals=bindparam("counted"))
+    if found:
+        tx.execute(statement, [{"run": i, "counted": counted} for i, counted in found.items()])
 
 
 def set_close(tx: Connection, times: Mapping[int, datetime | None]) -> None:

@@ -39,6 +39,11 @@ class Scope:
         """Whether it names nobody (a table is not looked into)."""
         return self.user_ids == ()
 
+    @property
+    def shape(self) -> "Scope":
+        """The scope without the ids themselves: scopes of equal shape are written alike."""
+        return Scope((), self.name) if self.user_ids is not None else self
+
     def source(self, to: Dialect) -> str:
         """What is read first, so that the join begins at these users: `s` with a column user_id."""
         return f"{self.name} s" if self.name else to.ids("scope")
@@ -46,7 +51,7 @@ class Scope:
     def joined(self, to: Dialect, table: str, alias: str, key: str) -> tuple[str, str]:
         """The FROM and WHERE that read a table for these users only, beginning at the users."""
         if self.is_everybody:
-            return f"{table} {alias}", "TRUE"
+            return f"{table} {alias}{to.by_id if key == 'id' else ''}", "TRUE"
         return f"{self.source(to)} CROSS JOIN {table} {alias}", f"{alias}.{key} = s.user_id"
 
     def params(self, to: Dialect) -> dict[str, Any]:

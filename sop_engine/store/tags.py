@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sop_engine.core.calendar import local_day
 from sop_engine.core.project import Project
 from sop_engine.store.dialect import dialect, run
-from sop_engine.store.layers import Layers
+from sop_engine.store.layers import Layers, known
 from sop_engine.store.scope import Scope
 
 
@@ -38,7 +38,7 @@ def refresh_rule_tags(tx: Connection, project: Project, scope: Scope, now: datet
     for tag in project.tags.values():
         if tag.when is None or tag.keeps is None or scope.is_empty:
             continue
-        layers = Layers(tx, project, scope, now)
+        layers = Layers(known(tx, project, now), scope)
         where = layers.condition(tag.when)
         to = layers.to
         sql = (

@@ -12,6 +12,7 @@ from sop_engine.core.schedule import Existing, Plan, Wanted
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import ReceiptRow, TouchRow
 from sop_engine.store.runs import runs
+from sop_engine.store.tables import UserRow
 
 touches = table_of(TouchRow)
 receipts = table_of(ReceiptRow)
@@ -95,12 +96,13 @@ def claim_due(tx: Connection, now: datetime, lease_until: datetime, limit: int) 
     return [(r.id, r.epoch) for r in sorted(rows, key=lambda r: (-r.rank, str(r.due_at), r.id))]
 
 
-def rescue(tx: Connection, now: datetime) -> tuple[int, int]:
-    """Touches whose lease ran out: queued ones are planned again, sending ones become unknown. Returns how many of each."""
+def rescue(tx: Connection, now: datetime) -> tuple[int, list[Touch]]:
+    """Touches whose lease ran out: queued ones are planned again, sending ones become unknown. How many, and which."""
     expired = touches.c.lease_until < now
     again = update(touches).where(touches.c.state == "queued", expired).values(state="planned", lease_until=None)
     lost = update(touches).where(touches.c.state == "sending", expired)
-    return tx.execute(again).rowcount, tx.execute(lost.values(state="unknown", reason="lease ran out", lease_until=None)).rowcount
+    rows = tx.execute(lost.values(state="unknown", reason="lease ran out", lease_until=None).returning(*_BRIEF)).all()
+    return tx.execute(again).rowcount, [touch_of(row) for row in rows]
 
 
 def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> list[Touch]:
@@ -109,6 +111,14 @@ def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> lis
     rows = tx.execute(select(*_BRIEF).where(touches.c.id.in_(list(by_id)), touches.c.state == "queued"))
     found = {row.id: touch_of(row) for row in rows}
     return [t for i, epoch in hints if (t := found.get(i)) is not None and t.epoch == epoch]
+
+
+def hold_queued(tx: Connection, listed: Sequence[Touch]) -> list[Touch]:
+    """Those that are queued under the same epoch still; nobody else changes them before the end of the transaction."""
+    epochs = {t.id: t.epoch for t in listed}
+    statement = select(touches.c.id, touches.c.epoch).where(touches.c.id.in_(list(epochs)), touches.c.state == "queued")
+    same = {r.id for r in tx.execute(statement.order_by(touches.c.id).with_for_update()) if epochs[r.id] == r.epoch}
+    return [t for t in listed if t.id in same]
 
 
 def write(tx: Connection, state: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -187,3 +197,10 @@ def planned_of(tx: Connection, user_ids: Iterable[int], until: datetime) -> dict
 def channel_of(tx: Connection, touch_id: int) -> str:
     """The channel of the last attempt."""
     return tx.execute(select(touches.c.channel).where(touches.c.id == touch_id)).scalar() or ""
+
+
+def users_due(tx: Connection, until: datetime) -> set[str]:
+    """Keys of the users with a touch planned before then."""
+    users = table_of(UserRow)
+    mine = select(users.c.key).join(touches, touches.c.user_id == users.c.id)
+    return set(tx.execute(mine.where(touches.c.state == "planned", touches.c.due_at < until).distinct()).scalars())

@@ -92,6 +92,7 @@ def test_a_trial_of_one_cent_is_no_order_and_the_coupon_still_comes(engine: Engi
 def test_a_user_whose_first_event_is_a_trial_stays_in_the_flow_after_the_next_event(engine: Engine) -> None:
     shop = Shop(engine, WELCOME)
     shop.event("u1", "order", at="2025-03-01 12:00", order_id="o1", amount=0.01)
+    shop.set("u1", phone="13800000001")
     shop.event("u1", "visit", at="2025-03-02 12:00")
     shop.until("2025-03-04 10:00")
     assert shop.ends("u1") == [None]
@@ -141,7 +142,7 @@ levels:
     intent: cultivate
     no_benefit: only words
     steps:
-      now: {{at: now, send: hello}}
+      hi: {{at: now, send: hello}}
       day2: {{at: day 2 10:00, send: again}}
       day9: {{at: day 9 10:00, send: third}}
   active:

@@ -213,3 +213,24 @@ def test_a_mistake_in_the_project_document_is_one_message(old: str, new: str, co
     said = edited(SETTINGS, old, new)
 
     assert [s.split(": ")[1].split()[1] for s in said] == [code]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        (SETTINGS, "channels:\n", "channels: {\n"),
+        (SETTINGS, "{via: aliyun_sms, ", "{vai: aliyun_sms, "),
+        (SETTINGS, "project: 某品牌私域", "project: {某品牌私域"),
+        ("playbooks/01-catalog.yml", "attributes:\n", "attributes: {\n"),
+        ("playbooks/01-catalog.yml", "amount: number, category", "amount: numbr, category"),
+        ("playbooks/02-metrics.yml", "  累计互动数: {", "  累计互动数: {{"),
+        (TIERS, "  高价值: RFM总分 >= 13", "  高价值: RFM总分 >== 13"),
+        ("playbooks/13-record-order-upgrade.yml", "event: order\n", "event: ordr\n"),
+        ("playbooks/13-record-order-upgrade.yml", "  免费退换货: {", "  免费退换货: {{"),
+        ("playbooks/21-blueprint.yml", "steps:\n", "steps:  }\n"),
+        ("playbooks/21-blueprint.yml", "version: 1\n", "version: one\n"),
+        ("templates/会员日_推送.md", "template: 会员日_推送\n", "template: 会员日_推送\nx: {\n"),
+    ],
+)
+def test_one_mistake_is_one_message_whatever_depends_on_it(file: str, old: str, new: str) -> None:
+    assert len(edited(file, old, new)) == 1

@@ -142,3 +142,9 @@ def test_a_yaml_ending_is_not_silently_ignored(tmp_path: pathlib.Path) -> None:
     (tmp_path / "playbooks" / "a.yaml").write_text("tags: {}\n", "utf-8")
 
     assert "playbooks/a.yaml:1:1: error SOP101: files end in .yml here. Rename this one." in map(str, check(read_folder(tmp_path)).problems)
+
+
+def test_groups_of_groups_that_double_are_no_bomb() -> None:
+    doubling = "events:\n" + "".join(f"  e{i}: [e{i + 1}, e{i + 1}]\n" for i in range(200)) + "  e200: {}\n"
+
+    assert said(doubling) == []

@@ -17,9 +17,7 @@ from sop_engine.store.scope import Scope
 from sop_engine.store.users import add_users, ensure_users
 
 
-def fill(
-    tx: Connection, project: Project, users: Sequence[UserRecord], events: Iterable[EventRecord], now: datetime
-) -> dict[str, int]:
+def fill(tx: Connection, project: Project, users: Sequence[UserRecord], events: Iterable[EventRecord], now: datetime) -> dict[str, int]:
     """Users and events, then their stored values as of `now`. Ids by key."""
     listed = list(events)
     metric_values.prepare(tx, project)

@@ -1,5 +1,6 @@
 """Stored metric values are exact: for any events, on any day, whether a few users are recomputed or everybody."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from random import Random
 
@@ -8,10 +9,12 @@ from sqlalchemy import Connection, Engine
 
 from sop_engine.core.calendar import midnight
 from sop_engine.core.records import EventRecord, UserRecord
+from sop_engine.store.aggregates import live_aggregates
 from sop_engine.store.engine import transaction
 from sop_engine.store.events import add_events
 from sop_engine.store.facts import read_facts
-from sop_engine.store.metric_values import TABLE, prepare, recompute, touched_by_midnight
+from sop_engine.store.metric_values import TABLE, prepare, recompute
+from sop_engine.store.midnight import recompute_after, sweep
 from sop_engine.store.scope import Scope
 from sop_engine.store.users import ensure_users
 from tests.builders import SHANGHAI
@@ -47,7 +50,7 @@ def test_every_verb_gives_what_its_words_say(engine: Engine, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_touched_users_and_those_at_a_window_edge_are_all_that_must_be_recomputed(engine: Engine, seed: int) -> None:
+def test_what_events_and_midnights_touch_is_all_that_must_be_computed(engine: Engine, seed: int) -> None:
     random = Random(seed)
     keys = [f"u{i}" for i in range(10)]
     waiting = sorted((e for key in keys for e in random_events(random, key, days=DAYS, most=40)), key=lambda e: e.at)
@@ -56,26 +59,26 @@ def test_touched_users_and_those_at_a_window_edge_are_all_that_must_be_recompute
         for number in range(1, DAYS + 35):
             day = START.astimezone(SHANGHAI).date() + timedelta(days=number)
             start = midnight(day, SHANGHAI)
-            scope = touched_by_midnight(tx, PROJECT, day)
-            recompute(tx, PROJECT, scope, start)
-            today = [e for e in waiting if e.at < start + timedelta(days=1) and random.random() < 0.8]  # others come later
-            waiting = [e for e in waiting if e not in today]
-            take_in(tx, today, start + timedelta(hours=20))
+            sweep(tx, PROJECT, day, start)
             if number % 3 == 0:
-                assert_exact(tx, start + timedelta(hours=20))
+                assert_exact(tx, PROJECT.metrics, start)
+            come = [e for e in waiting if e.at < start + timedelta(days=1) and random.random() < 0.8]  # others come later
+            waiting = [e for e in waiting if e not in come]
+            take_in(tx, come, start + timedelta(hours=20))
+            if number % 3 == 1:
+                assert_exact(tx, [m.name for m in WHOLE_DAYS], start + timedelta(hours=20))
     assert not waiting
 
 
 def take_in(tx: Connection, events: list[EventRecord], now: datetime) -> None:
-    """Store events and recompute the users they touch."""
+    """Store events and compute, for the users they touch, the columns that look at such events."""
     ids, _ = ensure_users(tx, PROJECT, [(e.user_key, e.at) for e in events])
     add_events(tx, PROJECT, events, ids, now)
-    recompute(tx, PROJECT, Scope.of(ids.values()), now)
+    recompute_after(tx, PROJECT, Scope.of(ids.values()), now, {e.event for e in events})
 
 
-def assert_exact(tx: Connection, now: datetime) -> None:
+def assert_exact(tx: Connection, names: Iterable[str], now: datetime) -> None:
     """What was kept up to date is what a full computation gives."""
-    names = [m.name for m in WHOLE_DAYS]
     kept = read_facts(tx, PROJECT, names, Scope.everybody(), now)
     recompute(tx, PROJECT, Scope.everybody(), now)
     assert kept == read_facts(tx, PROJECT, names, Scope.everybody(), now)
@@ -88,7 +91,7 @@ def test_an_event_stored_before_its_day_counts_from_that_day_on(engine: Engine) 
         ids = fill(tx, PROJECT, [UserRecord("u", START)], [ahead], now)
         assert read_facts(tx, PROJECT, ["count"], Scope.everybody(), now)[ids["u"]]["count"] == 0
         day = date(2025, 3, 4)
-        recompute(tx, PROJECT, touched_by_midnight(tx, PROJECT, day), midnight(day, SHANGHAI))
+        sweep(tx, PROJECT, day, midnight(day, SHANGHAI))
         assert read_facts(tx, PROJECT, ["count"], Scope.everybody(), midnight(day, SHANGHAI))[ids["u"]]["count"] == 1
 
 
@@ -117,7 +120,7 @@ def test_only_new_columns_need_to_be_computed(engine: Engine) -> None:
         fill(tx, PROJECT, [UserRecord("u", START)], events, now)
         whole = stored(tx)
         assert prepare(tx, PROJECT) == set()
-        columns = [c for c in tx.exec_driver_sql(f"SELECT * FROM {TABLE}").keys() if c.startswith("m_")][:5]
+        columns = [a.column for a in live_aggregates(PROJECT)][:5]
         tx.exec_driver_sql(f"UPDATE {TABLE} SET " + ", ".join(f"{c} = NULL" for c in columns))
         recompute(tx, PROJECT, Scope.everybody(), now, only=set(columns))
         assert stored(tx) == whole

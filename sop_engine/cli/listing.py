@@ -1,0 +1,165 @@
+"""The commands `sop touches`, `sop outbox`, `sop tasks` and `sop benefits`: what was sent, what waits, what was given."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from sop_engine.cli.finding import flow_name, named, not_found
+from sop_engine.cli.opening import HERE, Folder, clock, open_database
+from sop_engine.cli.output import AsJson, many, show, table
+
+STATES = ("planned", "queued", "sending", "sent", "skipped", "failed", "cancelled", "unknown")
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many, the latest.")]
+OfUser = Annotated[str | None, typer.Option("--user", metavar="USER", help="Of one user.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(touches)
+    app.command()(outbox)
+    app.command()(tasks)
+    app.command()(benefits)
+
+
+def touches(
+    flow: Annotated[str | None, typer.Option("--flow", help="Of a playbook or flow.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="planned, sent, skipped, failed, cancelled, unknown …")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="With this reason, as in docs/states.md.")] = None,
+    user: OfUser = None,
+    limit: Limit = 50,
+    project: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """List touches with their state and reason, and how many there are of each.
+
+    \b
+    Examples:
+      sop touches --state skipped --reason cap
+      sop touches --flow 沉默45天唤醒 --user 老陈
+    """
+    from sop_engine.store import history, people, tallies
+
+    if state is not None and state not in STATES:
+        raise not_found(state, STATES, "state")
+    with open_database(project).work(clock()) as work:
+        chosen = {"flow": flow_name(work.project, flow, ()) if flow else None, "state": state, "reason": reason}
+        where: dict[str, Any] = {column: value for column, value in chosen.items() if value is not None}
+        if user is not None:
+            where["user_id"] = people.get_id(work.tx, user)
+        listed = history.list_past_touches(work.tx, where, limit=limit)
+        counted = tallies.touch_counts(work.tx, where)
+        zone = work.live.zone
+    rows = [[_local(t.at, zone), t.user, t.flow, t.step, t.state, t.reason or "", t.template or ""] for t in listed]
+    counts = ", ".join(f"{s}{f' ({r})' if r else ''} {n:,}" for s, r, n in counted) or "no touches"
+    text = "\n".join([*([table(rows)] if rows else []), counts])
+    show({"counts": [{"state": s, "reason": r, "touches": n} for s, r, n in counted], "touches": listed}, as_json, text)
+
+
+def outbox(
+    user: OfUser = None,
+    channel: Annotated[str | None, typer.Option("--channel", help="Of one channel.")] = None,
+    limit: Limit = 20,
+    project: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Read the messages that were kept here instead of being sent, the latest first. Addresses are masked.
+
+    \b
+    Examples:
+      sop outbox
+      sop outbox --user 老陈 --channel 短信
+    """
+    from sop_engine.store import outbox as kept
+    from sop_engine.store import people
+
+    with open_database(project).work(clock()) as work:
+        if channel is not None:
+            channel = named(work.project.channels, channel, "channel").name
+        user_id = people.get_id(work.tx, user) if user is not None else None
+        rows = kept.list_outbox(work.tx, user_id=user_id, channel=channel, limit=limit)
+        keys = {p.id: p.key for p in people.people(work.tx, {r.user_id for r in rows}).values()}
+        zone = work.live.zone
+    listed = [
+        {"at": r.at, "channel": r.channel, "user": keys.get(r.user_id, ""), "to": _masked(r.address), "subject": r.subject, "text": r.text,
+         "template": r.template, "purpose": r.purpose} for r in rows
+    ]  # fmt: skip
+    show(listed, as_json, "\n".join(_message(one, zone) for one in listed) or "the outbox is empty")
+
+
+def _message(one: Mapping[str, Any], zone: ZoneInfo) -> str:
+    text = " ".join(part for part in (one["subject"], " ".join(one["text"].split())) if part)
+    return f"{_local(one['at'], zone)}  {one['channel']}  {one['user']} ({one['to']})  {one['template']}\n    {text}"
+
+
+def _masked(address: str) -> str:
+    """The end of an address: enough to tell two apart, not enough to write to."""
+    return f"•••{address[-4:]}" if len(address) > 6 else "•••" if address else ""
+
+
+def tasks(
+    state: Annotated[str, typer.Option("--state", help="open, done, not_reached, refused or unconfirmed.")] = "open",
+    limit: Limit = 50,
+    project: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """List what colleagues have to do, the earliest deadline first.
+
+    \b
+    Examples:
+      sop tasks
+      sop tasks --state done
+    """
+    from sop_engine.store import outbox as kept
+    from sop_engine.store import people
+
+    states = ("open", "done", "not_reached", "refused", "unconfirmed")
+    if state not in states:
+        raise not_found(state, states, "state of a task")
+    app, now = open_database(project), clock()
+    with app.work(now) as work:
+        rows = kept.list_tasks(work.tx, state=state, limit=limit)
+        keys = {p.id: p.key for p in people.people(work.tx, {r.user_id for r in rows}).values()}
+        zone = work.live.zone
+    listed = [
+        {"id": r.id, "user": keys.get(r.user_id, ""), "assignee": r.assignee, "state": r.state, "due_at": r.due_at,
+         "overdue": bool(r.state == "open" and r.due_at and r.due_at < now), "text": r.text} for r in rows
+    ]  # fmt: skip
+    show(listed, as_json, "\n".join(_task(one, zone) for one in listed) or f"no {state} tasks")
+
+
+def _task(one: Mapping[str, Any], zone: ZoneInfo) -> str:
+    due = f"due {_local(one['due_at'], zone)}{' OVERDUE' if one['overdue'] else ''}" if one["due_at"] else "no deadline"
+    return f"#{one['id']}  {one['user']} → {one['assignee'] or 'anybody'}  {due}\n    {' '.join(one['text'].split())}"
+
+
+def benefits(project: Folder = HERE, as_json: AsJson = False) -> None:
+    """Show how many benefits were given by flow and state and what they cost, and how many codes are left.
+
+    \b
+    Examples:
+      sop benefits
+      sop benefits --json
+    """
+    from sop_engine.store import grants, tallies
+
+    with open_database(project).work(clock()) as work:
+        given = grants.benefit_costs(work.tx)
+        pools = tallies.pool_counts(work.tx)
+        currency = work.project.settings.currency
+    stock = [{"pool": name, "kind": kind, "size": size, "taken": taken} for name, (kind, size, taken) in pools.items()]
+    rows = [[g["flow"], g["benefit"], g["state"], f"{g['many']:,}", f"{g['cost'] or 0:,.2f} {currency}"] for g in given]
+    parts = [table(rows, head=["flow", "benefit", "state", "number", "cost"], right=(3, 4)) if rows else "no benefit was given yet"]
+    parts += [_pool(one) for one in stock]
+    show({"given": given, "pools": stock}, as_json, "\n".join(parts))
+
+
+def _pool(one: Mapping[str, Any]) -> str:
+    left = "without end" if one["size"] is None else f"{one['size'] - one['taken']:,} left"
+    return f"pool {one['pool']}: {many(one['taken'], 'code')} taken, {left}"
+
+
+def _local(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
