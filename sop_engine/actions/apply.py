@@ -13,10 +13,10 @@ from sop_engine.actions.start import timing_of
 from sop_engine.actions.sweep import SWEPT, place_everybody
 from sop_engine.app import INSTANCE, RELEASE, App, Work
 from sop_engine.core.errors import Refused
-from sop_engine.core.playbook import Flow
+from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run
-from sop_engine.core.schedule import RunTimes, reconcile, wanted
+from sop_engine.core.schedule import RunTimes, reconcile, wanted, wanted_after
 from sop_engine.core.version import fingerprint
 from sop_engine.store import metric_values, runs, touches, versions
 from sop_engine.store.people import people
@@ -140,6 +140,11 @@ def _each_open(work: Work, flow: str, do: Callable[[Sequence[Run]], None]) -> No
         after = page[-1].id
 
 
+def _keeps_its_time(step: Step) -> bool:
+    """Whether the time of a step that is planned already came from what happened since the start, and so stays."""
+    return step.source is not None or step.every is not None or (step.at is not None and step.at.kind in ("goal", "end"))
+
+
 def _move(work: Work, page: Sequence[Run], flow: Flow, number: int) -> None:
     """Carry open runs over by step names: what has run stays, what is gone is cancelled, what is new is planned."""
     known = people(work.tx, {run.user_id for run in page})
@@ -147,11 +152,12 @@ def _move(work: Work, page: Sequence[Run], flow: Flow, number: int) -> None:
     for run in page:
         person = known[run.user_id]
         times = RunTimes(run.started_at, run.anchor_day, f"{person.key}:{run.start_key}")
-        there = touches.existing_of(work.tx, run.id)
-        waiting = {t.step for t in listed.get(run.id, [])}
-        from_steps = {s.name for s in flow.steps if s.source is not None or s.every is not None} & waiting
-        wants = [w for w in wanted(flow, times, timing_of(work, person, {})) if w.step not in from_steps]
-        plan = reconcile(wants, [e for e in there if e.step not in from_steps])
+        timing, mine = timing_of(work, person, {}), listed.get(run.id, [])
+        kept = {s.name for s in flow.steps if _keeps_its_time(s)} & {t.step for t in mine}
+        ran = {t.step: t.done_at or t.due_at for t in mine if t.opened_window}
+        chained = [w for step, at in ran.items() for w in wanted_after(flow, step, times, at, timing)]
+        wants = [w for w in (*wanted(flow, times, timing), *chained) if w.step not in kept]
+        plan = reconcile(wants, [e for e in touches.existing_of(work.tx, run.id) if e.step not in kept])
         touches.carry_out(work.tx, run, flow.rank, plan, work.now)
     runs.set_version(work.tx, [run.id for run in page], number)
     refresh_close(work, [run.id for run in page])

@@ -12,7 +12,7 @@ from sop_engine.actions.existing import start_existing
 from sop_engine.actions.ingest import event_facts, fits
 from sop_engine.actions.receive import receive
 from sop_engine.actions.refresh import fit_due
-from sop_engine.actions.sweep import ask_open_runs, place_everybody
+from sop_engine.actions.sweep import ask_open_runs, place_everybody, sweep_missed
 from sop_engine.actions.tagging import tag_by_words
 from sop_engine.app import App, Work
 from sop_engine.core.catalog import Goal
@@ -68,6 +68,8 @@ def import_rows(app: App, source: Source, now: datetime, *, dry_run: bool = Fals
     """
     found = Imported()
     touched: set[int] | None = set()
+    if not dry_run:
+        sweep_missed(app, now)  # midnights gone by happened before these rows came: what they start must not come from history
     good = _good(source, found)
     with app.work(now) as work:
         found.resumed = bool(versions.get_mark(work.tx, UNFINISHED))

@@ -1,6 +1,5 @@
 """Replays stored events through the real engine with a made-up clock, contacting nobody: what these playbooks would have done."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -8,7 +7,7 @@ from typing import TypeVar
 
 from sop_engine.actions.apply import Options, apply
 from sop_engine.actions.beat import beat, next_moment
-from sop_engine.actions.ingest import record_events
+from sop_engine.actions.ingest import record_events, rounds
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.tally import Tally, tally
 from sop_engine.app import App, Rehearsal, adapter_for
@@ -129,13 +128,11 @@ def _events(source: App, project: Project, start: datetime, end: datetime) -> li
 
 
 def _live_through(app: App, events: list[EventRecord], now: datetime, end: datetime) -> datetime:
-    """One local day. Midnight first; then the single events of users for whom nothing is due today, all together, since the order
+    """One local day. Midnight first; then the events of users for whom nothing is due today, many together, since the order
     of different users does not matter; then hour by hour the events of the others, and what is due.
     """
     beat(app, now)
-    alone, others = _apart(app, events, end)
-    if alone:
-        record_events(app, alone, alone[-1].at, at_event_time=True)
+    others = _take_undisturbed(app, events, end)
     while True:
         moment = min(_on_the_hour(next_moment(app, now)), end)
         block = [e for e in others if e.at <= moment]
@@ -149,14 +146,16 @@ def _live_through(app: App, events: list[EventRecord], now: datetime, end: datet
         now = moment + timedelta(microseconds=1)
 
 
-def _apart(app: App, events: list[EventRecord], end: datetime) -> tuple[list[EventRecord], list[EventRecord]]:
-    """Events of users who do one thing today and have nothing due; and the rest. Both in order of time."""
-    times = Counter(e.user_key for e in events)
-    with app.transaction() as tx:
-        busy = touches.users_due(tx, end)
-    alone = [e for e in events if times[e.user_key] == 1 and e.user_key not in busy]
-    kept = {e.message_id for e in alone}
-    return alone, [e for e in events if e.message_id not in kept]
+def _take_undisturbed(app: App, events: list[EventRecord], end: datetime) -> list[EventRecord]:
+    """Take in, round by round, the events of users for whom nothing is due until the end of the day; the rest, in order of time."""
+    left: list[EventRecord] = []
+    for batch in rounds(events):
+        with app.transaction() as tx:
+            busy = touches.users_due(tx, end)
+        busy |= {e.user_key for e in left}
+        record_events(app, [e for e in batch if e.user_key not in busy], end, at_event_time=True)
+        left += [e for e in batch if e.user_key in busy]
+    return sorted(left, key=lambda e: e.at)
 
 
 def _on_the_hour(at: datetime) -> datetime:

@@ -40,7 +40,7 @@ def touches(
       sop touches --state skipped --reason cap
       sop touches --flow 沉默45天唤醒 --user 老陈
     """
-    from sop_engine.store import history, people, tallies
+    from sop_engine.store import history, people
 
     if state is not None and state not in STATES:
         raise not_found(state, STATES, "state")
@@ -50,7 +50,7 @@ def touches(
         if user is not None:
             where["user_id"] = people.get_id(work.tx, user)
         listed = history.list_past_touches(work.tx, where, limit=limit)
-        counted = tallies.touch_counts(work.tx, where)
+        counted = history.touch_counts(work.tx, where)
         zone = work.live.zone
     rows = [[_local(t.at, zone), t.user, t.flow, t.step, t.state, t.reason or "", t.template or ""] for t in listed]
     counts = ", ".join(f"{s}{f' ({r})' if r else ''} {n:,}" for s, r, n in counted) or "no touches"

@@ -38,7 +38,7 @@ class Expanded:
 
 def check_blueprints(documents: Documents, reader: Reader) -> None:
     """Report what is wrong in blueprints whoever uses them: keys, inputs, blanks."""
-    keys = {name: Key(_RAW, required=name == "version") for name in BLUEPRINT if name not in ("playbook", "use", "with")}
+    keys = {name: Key(_RAW) for name in BLUEPRINT if name not in ("playbook", "use", "with")} | {"version": BLUEPRINT["version"]}
     for entry in documents.lines("blueprint"):
         if not isinstance(entry.node, Map):
             continue
@@ -94,7 +94,7 @@ def _blueprint(use: Text, documents: Documents, reader: Reader) -> Entry | None:
     name = reader.name(Text(match[1], use.place), "blueprint")
     entry = documents.of("blueprint").get(name) if name else None
     version = entry.node.get("version") if entry and isinstance(entry.node, Map) else None
-    if isinstance(version, Text) and version.value != match[2]:
+    if isinstance(version, Text) and version.value.isdigit() and version.value != match[2]:
         reader.error(use, 301, f"there is no version {match[2]} of '{name}'. Write '{name}@{version.value}'.")
         return None
     return entry

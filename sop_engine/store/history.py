@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sop_engine.core.conditions import Value
 from sop_engine.core.run import from_json
@@ -78,17 +78,29 @@ class HeldTag:
 def list_past_touches(
     tx: Connection, where: Mapping[str, Any] | None = None, *, run_ids: Iterable[int] | None = None, limit: int | None = None
 ) -> list[PastTouch]:
-    """Touches with these values of columns, or of these runs; by time, and with a `limit` the latest of them."""
+    """Touches with these values of columns (`flow` may be a playbook), or of these runs; by time, with a `limit` the latest of them."""
     c = touches.c
     listed = select(*(c[name] for name in _TOUCH), users.c.key).join(users, users.c.id == c.user_id)
-    for column, value in (where or {}).items():
-        matches = (c.flow == value) | c.flow.startswith(f"{value}/", autoescape=True) if column == "flow" else c[column] == value
-        listed = listed.where(matches)
+    listed = listed.where(*_matches(where or {}))
     if run_ids is not None:
         listed = listed.where(c.run_id.in_(list(run_ids)))
     rows = tx.execute(listed.order_by(c.due_at.desc(), c.id.desc()).limit(limit)).all()[::-1]
     seen = _receipts(tx, [row.id for row in rows])
     return [_past_touch(row, seen.get(row.id, {})) for row in rows]
+
+
+def touch_counts(tx: Connection, where: Mapping[str, Any]) -> list[tuple[str, str | None, int]]:
+    """(state, reason, how many) of the touches with these values of columns; `flow` may be a playbook."""
+    c = touches.c
+    statement = select(c.state, c.reason, func.count()).where(*_matches(where)).group_by(c.state, c.reason).order_by(func.count().desc())
+    return [(r[0], r[1], int(r[2])) for r in tx.execute(statement)]
+
+
+def _matches(where: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    c = touches.c
+    flow = where.get("flow")
+    matches = [c[column] == value for column, value in where.items() if column != "flow"]
+    return matches if flow is None else [*matches, (c.flow == flow) | c.flow.startswith(f"{flow}/", autoescape=True)]
 
 
 def _past_touch(row: Any, seen: Mapping[str, datetime]) -> PastTouch:

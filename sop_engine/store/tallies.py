@@ -1,19 +1,16 @@
-"""Counts what is stored, for reports: levels now and on past days, moves, touches and codes."""
+"""Counts what is stored, for reports: levels now and on past days, moves, codes."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
 from sop_engine.store.columns import table_of
-from sop_engine.store.run_tables import PoolRow, TouchRow
+from sop_engine.store.run_tables import PoolRow
 from sop_engine.store.tables import MoveRow, PlacementRow, UserRow
 
 users = table_of(UserRow)
 placements = table_of(PlacementRow)
 moves = table_of(MoveRow)
-touches = table_of(TouchRow)
 pools = table_of(PoolRow)
 
 Levels = dict[str | None, int]
@@ -56,14 +53,6 @@ def moves_at(tx: Connection, cause: str, at: datetime) -> dict[tuple[str, str | 
     c = moves.c
     statement = select(c.model, c.new, func.count()).where(c.cause == cause, c.at == at).group_by(c.model, c.new)
     return {(model, new): int(many) for model, new, many in tx.execute(statement)}
-
-
-def touch_counts(tx: Connection, where: Mapping[str, Any]) -> list[tuple[str, str | None, int]]:
-    """(state, reason, how many) of the touches with these values of columns."""
-    c = touches.c
-    these = [c[column] == value for column, value in where.items()]
-    statement = select(c.state, c.reason, func.count()).where(*these).group_by(c.state, c.reason).order_by(func.count().desc())
-    return [(r[0], r[1], int(r[2])) for r in tx.execute(statement)]
 
 
 def pool_counts(tx: Connection) -> dict[str, tuple[str, int | None, int]]:

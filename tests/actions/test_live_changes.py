@@ -82,6 +82,17 @@ def test_moving_leaves_chained_goal_and_end_steps_alone_and_cancels_those_that_a
     assert "chained@03-04 10:00" in shop.sent()
 
 
+def test_moving_plans_a_new_step_that_waits_for_one_that_ran_already_and_keeps_a_waiting_goal_step(engine: Engine) -> None:
+    more = "  won: {at: goal, send: hello_push}\n"
+    shop = begin(engine, flow(more=more, extra="keep_going: goal"))
+    shop.event("u1", "order", at="2025-03-02 22:00", order_id="o", amount=5)
+    assert "won@03-03 09:00" in shop.planned()
+    more += "  chained: {at: day 2 10:00, from: first, send: receipt}\n"
+    shop.apply(flow(more=more, extra="keep_going: goal"), options=Options(move=True))
+    shop.until("2025-03-05 10:00")
+    assert sorted(shop.sent()) == ["chained@03-04 10:00", "first@03-02 10:00", "second@03-04 10:00", "won@03-03 09:00"]
+
+
 def test_corrected_texts_reach_those_who_still_wait_and_change_no_times(engine: Engine) -> None:
     shop = begin(engine)
     shop.texts["again"] = text("again", "sms", body="corrected")

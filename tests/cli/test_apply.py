@@ -20,7 +20,11 @@ def test_apply_asks_and_no_means_no(fresh: Shop) -> None:
 
 def test_the_plan_names_each_key_that_differs(shop: Shop) -> None:
     shop.ok("track", "小王", "visit")
-    shop.change("playbooks/10-lifecycle.yml", "{at: day 3 10:00, give: 新客券满99减20, send: 新客券_短信}", "{at: day 5 10:00, send: 新客券_短信, give: 新客券满99减20, late: 2d}")
+    shop.change(
+        "playbooks/10-lifecycle.yml",
+        "{at: day 3 10:00, give: 新客券满99减20, send: 新客券_短信}",
+        "{at: day 5 10:00, send: 新客券_短信, give: 新客券满99减20, late: 2d}",
+    )
     shop.change("playbooks/00-project.yml", "worth: 20", "worth: 30")
     out = shop.ok("plan", "--no-test")
     assert "~ 生命周期经营/新客期       v1 -> v2    playbooks/10-lifecycle.yml:5" in out

@@ -5,6 +5,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+import sklearn.linear_model  # noqa: F401 - it does not load while the clock is frozen
 
 from sop_engine.actions.importing import UNFINISHED, Source, import_rows
 from sop_engine.cli.opening import open_database
@@ -73,7 +74,9 @@ def test_the_same_mistake_is_counted_once_whatever_stood_there(shop: Shop) -> No
 
 
 def test_a_list_of_bad_rows_does_not_outlive_its_truth(shop: Shop) -> None:
-    shop.sop("import", shop.write("o.csv", "event,user_id,at,order_id,amount\nordr,u1,2025-06-01,a,1\nvisit,u1,2025-06-01,,\n"), "--as", "events")
+    shop.sop(
+        "import", shop.write("o.csv", "event,user_id,at,order_id,amount\nordr,u1,2025-06-01,a,1\nvisit,u1,2025-06-01,,\n"), "--as", "events"
+    )
     assert len(errors(shop, "o.csv")) == 1
     shop.ok("import", shop.write("o.csv", ORDERS), "--as", "events")
     assert not (shop.folder / "o.csv.errors.csv").exists()
@@ -133,7 +136,9 @@ def test_a_line_of_two_megabytes_is_one_bad_row(shop: Shop) -> None:
 
 def test_codes_go_into_the_pool_that_is_named(shop: Shop) -> None:
     file = shop.write("codes.csv", "code\nA1\nA2\nA1\n\n")
-    assert shop.ok("import", file, "--as", "codes", "--pool", "新客券").splitlines()[0] == "read 3 · stored 2 · known already 1 · rejected 0"
+    assert (
+        shop.ok("import", file, "--as", "codes", "--pool", "新客券").splitlines()[0] == "read 3 · stored 2 · known already 1 · rejected 0"
+    )
     assert "pool 新客券: 0 codes taken, 2 left" in shop.ok("benefits")
     assert "Did you mean '新客券'?" in shop.sop("import", file, "--as", "codes", "--pool", "新客卷").err
     assert "name it with --pool" in shop.sop("import", file, "--as", "codes").err
