@@ -67,6 +67,7 @@ class App:
     adapters: Callable[["App", "Channel"], "Adapter"]
     rehearsal: Rehearsal | None = None
     new_code: Callable[[], str] = lambda: code_from_bytes(secrets.token_bytes(RANDOM_BYTES))
+    no_refresh_before: datetime | None = None  # nothing is due before: saves a look at every beat
     _projects: dict[str, Project] = field(default_factory=dict)
     _live: Live | None = None
     _instance: str = ""
@@ -87,6 +88,8 @@ class App:
 
     def live(self, tx: "Connection") -> Live:
         """The release that is applied now. Raises NotFound when none was ever applied."""
+        if self.rehearsal is not None and self._live is not None:
+            return self._live  # nobody else applies anything here
         release = versions.get_mark(tx, RELEASE)
         if release is None:
             raise NotFound("no project has been applied to this database yet: run 'sop apply' first")
@@ -99,6 +102,7 @@ class App:
     def forget_live(self) -> None:
         """Read the live release anew at the next look: after an apply."""
         self._live = None
+        self.no_refresh_before = None
 
     def project_of(self, tx: "Connection", release: str) -> Project:
         """The project of a stored release, read once per process. Raises NotFound."""

@@ -37,7 +37,7 @@ def beat(app: App, now: datetime, enqueue: Callable[[Hints], object] | None = No
     rehearsal = app.rehearsal
     refreshed = refresh_due(app, now) if rehearsal is None or rehearsal.draws else []
     started = start_scheduled(app, now)
-    rescued, lost = rescue(app, now)
+    rescued, lost = rescue(app, now) if rehearsal is None else (0, 0)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints: deliver(app, hints, now)))

@@ -72,6 +72,7 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     found.handed_off = consent.users_handed_off(work.tx, ids)
     found.stopped = consent.stopped(work.tx)
     if any(i.step.give for i in found.items):
+        grants.lock(work.tx)
         found.given = grants.given(work.tx, ids, [])
     return found
 

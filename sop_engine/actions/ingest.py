@@ -92,15 +92,16 @@ def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Reco
         work.moments = {ids[r.user_key]: r.at for r in fresh}
     before = _start_candidates(work, fresh, ids)
     event_ids = store_events.add_events(work.tx, work.project, fresh, ids, work.now)
+    fresh = [r for r in fresh if r.message_id in event_ids]  # another worker may have stored one meanwhile
     counted = store_events.counted_of(work.tx, event_ids.values())
     stored = [
         Stored(event_ids[r.message_id], ids[r.user_key], r, event_facts(r, work.project), event_ids[r.message_id] in counted) for r in fresh
     ]
-    moves = _consequences(work, stored, before)
+    moves = _consequences(work, stored, before, appeared=bool(new_users)) if stored else 0
     return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves)
 
 
-def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, list[Candidate]]) -> int:
+def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, list[Candidate]], *, appeared: bool) -> int:
     """Everything an event leads to, in the order of the language."""
     users = [s.user_id for s in stored]
     if {s.record.event for s in stored} & work.live.interest.undoing:
@@ -108,17 +109,19 @@ def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, lis
     for one in stored:
         receive(work, one.id, one.user_id, one.record)
     _goals(work, [s for s in stored if s.counted])
-    tag_by_words(work, [(s.id, s.user_id, s.record) for s in stored])
-    midnight.recompute_after(work.tx, work.project, Scope.of(users), work.now, {s.record.event for s in stored})
+    kinds = frozenset(s.record.event for s in stored)
+    tagged = tag_by_words(work, [(s.id, s.user_id, s.record) for s in stored])
+    midnight.recompute_after(work.tx, work.project, Scope.of(users), work.now, kinds)
     tags.refresh_rule_tags(work.tx, work.project, Scope.of(users), work.now)
     by_message = {s.record.message_id: s for s in stored}
     candidates = [
         Candidate(c.user_id, c.flow, c.cause, c.start_key, by_message[key].id, c.event, c.before)
         for key, listed in before.items()
         for c in listed
-        if by_message[key].counted
+        if key in by_message and by_message[key].counted
     ]
-    cause = Cause("event", {s.user_id: s.id for s in stored if s.counted})
+    models = None if appeared or tagged else work.live.interest.models_after(kinds)
+    cause = Cause("event", {s.user_id: s.id for s in stored if s.counted}, models=models)
     return len(place_users(work, users, cause, candidates=candidates))
 
 

@@ -27,6 +27,7 @@ class Cause:
     word: str
     events: Mapping[int, int] = field(default_factory=dict)
     may_start: bool = True
+    models: frozenset[str] | None = None  # only these can place anybody anew; None: all
 
 
 def place_users(work: Work, user_ids: Sequence[int], cause: Cause, *, candidates: Sequence[Candidate] = ()) -> list[Moved]:
@@ -39,12 +40,15 @@ def place_users(work: Work, user_ids: Sequence[int], cause: Cause, *, candidates
 def move_users(work: Work, user_ids: Sequence[int], cause: Cause) -> list[Moved]:
     """Decide the level of each user in every model, in order, and store the moves."""
     interest = work.live.interest
+    placers = [p for p in interest.placers if cause.models is None or p.tier.name in cause.models]
+    if not placers:
+        return []
     current = levels.current_levels(work.tx, user_ids)
     by_hand = levels.levels_by_hand(work.tx, user_ids, work.day)
     facts = _facts_with_tiers(work, user_ids, current)
     pending: list[Moved] = []
     moved: list[Moved] = []
-    for placer in interest.placers:
+    for placer in placers:
         model = placer.tier
         if interest.indirect[model.name] & {m.model for m in pending}:
             moved += _store(work, pending, cause)

@@ -6,16 +6,23 @@ from datetime import datetime
 from sop_engine.actions.sweep import place_everybody
 from sop_engine.app import App, Work
 from sop_engine.core.fitting import is_due
+from sop_engine.core.forms import Schedule
 from sop_engine.core.metrics import Fit, Metric
+from sop_engine.core.recurrence import next_time
 from sop_engine.store import fits, frozen
+
+DAILY = Schedule("day", 3 * 60)  # refreshes are at 03:00
 
 
 def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:
     """Fit every metric whose refresh is due (with `force`, all), then place everybody. Returns the names fitted."""
+    if not force and app.no_refresh_before is not None and now < app.no_refresh_before:
+        return []
     with app.work(now) as work:
         names = fit_due(work, lambda metric, last: force or is_due(metric.refresh, last, now, work.live.zone))
         if names:
             place_everybody(work, "refresh")
+        app.no_refresh_before = next_time(DAILY, now, work.live.zone, work.project.calendar, started_on=now.date(), dates={})
     return names
 
 

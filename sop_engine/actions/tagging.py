@@ -10,8 +10,9 @@ from sop_engine.store import tags
 from sop_engine.store import users as store_users
 
 
-def tag_by_words(work: Work, events: Iterable[tuple[int, int, EventRecord]]) -> None:
-    """Keyword tags: the text of an event the user did contains one of the words and none of the exceptions."""
+def tag_by_words(work: Work, events: Iterable[tuple[int, int, EventRecord]]) -> bool:
+    """Keyword tags: the text of an event the user did contains one of the words and none of the exceptions. Whether any was set."""
+    found = False
     keyword_tags = [t for t in work.project.tags.values() if t.words and t.inside]
     for event_id, user_id, record in events:
         for tag in keyword_tags:
@@ -22,7 +23,9 @@ def tag_by_words(work: Work, events: Iterable[tuple[int, int, EventRecord]]) -> 
             on = record.at.astimezone(work.live.zone).date()
             hit = tag_hit(tag, text, on=on, attributes=work.project.attributes)
             if hit is not None:
+                found = True
                 set_values(work, user_id, {tag.name: True, **hit.attributes}, evidence=[{"event": event_id, "word": hit.word}])
+    return found
 
 
 def set_values(work: Work, user_id: int, values: Mapping[str, Value | None], *, evidence: list[object] | None = None) -> None:

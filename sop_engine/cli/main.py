@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from sop_engine.cli import (
     applying,
+    backtesting,
     checking,
     counting,
     database,
@@ -23,6 +24,7 @@ from sop_engine.cli import (
     starting,
     testing,
 )
+from sop_engine.cli.opening import close_databases
 from sop_engine.cli.problems import count_of, in_text
 from sop_engine.core.errors import BadProject, SopError
 
@@ -57,6 +59,8 @@ class Sop(TyperGroup):
                 raise
             typer.echo(_unforeseen(error), err=True)
             raise typer.Exit(1) from error
+        finally:
+            close_databases()
 
 
 def _say(error: SopError) -> None:
@@ -79,7 +83,22 @@ app = typer.Typer(
     cls=Sop, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )  # fmt: skip
-for part in (starting, checking, schema, testing, saying, applying, importing, running, recording, counting, listing, explaining, demo):
+for part in (
+    starting,
+    checking,
+    schema,
+    testing,
+    saying,
+    applying,
+    importing,
+    running,
+    recording,
+    counting,
+    listing,
+    explaining,
+    backtesting,
+    demo,
+):
     part.add_to(app)
 app.add_typer(database.app, name="db")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path, typer.Option("--project", metavar="DIR", help="The folder with playbooks/ and templates/.")]
 HERE = Path(".")
+_opened: "list[App]" = []
 
 
 def clock() -> datetime:
@@ -49,12 +50,12 @@ def open_database(folder: Path) -> "App":
     """
     from sop_engine.store.migrate import is_current, upgrade
 
-    engine = open_engine_of(folder)
-    if engine.engine.dialect.name == "sqlite":
-        upgrade(engine.engine)
-    elif not is_current(engine.engine):
+    app = open_engine_of(folder)
+    if app.engine.dialect.name == "sqlite":
+        upgrade(app.engine)
+    elif not is_current(app.engine):
         raise Refused("the database does not have the tables of this version yet: run 'sop db upgrade' first.")
-    return engine
+    return app
 
 
 def open_engine_of(folder: Path) -> "App":
@@ -69,7 +70,15 @@ def open_engine_of(folder: Path) -> "App":
     file = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:///") and not file.exists() and not (folder / "playbooks").is_dir():
         raise BadFile(f"the folder '{folder}' has no 'playbooks' and no database. Name the folder of a project with --project.")
-    return open_app(settings.model_copy(update={"database_url": url}))
+    app = open_app(settings.model_copy(update={"database_url": url}))
+    _opened.append(app)
+    return app
+
+
+def close_databases() -> None:
+    """Close every connection this command opened."""
+    while _opened:
+        _opened.pop().engine.dispose()
 
 
 def instant(text: str, zone: ZoneInfo) -> datetime:

@@ -52,6 +52,7 @@ class Interest:
     by_model: dict[str, list[Flow]] = field(default_factory=dict)  # flows that start or end with a move of the model
     by_event: dict[str, list[Flow]] = field(default_factory=dict)  # flows an event of the kind starts
     timed: tuple[Flow, ...] = ()  # flows that start by a schedule or once
+    _after: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)
     asking: tuple[str, ...] = ()  # ids of flows with exits or goals that become true without an event
 
     @cached_property
@@ -97,19 +98,38 @@ class Interest:
         """By model: tiers it reads through a metric or a tag, whose value must be read again when they move."""
         return {m.name: frozenset(self._indirect(m)) for m in self.models}
 
+    def models_after(self, kinds: frozenset[str]) -> frozenset[str]:
+        """Names of the models that may place a user anew after events of these kinds; tags by words are looked at apart."""
+        if kinds not in self._after:
+            self._after[kinds] = frozenset(self._models_after(kinds))
+        return self._after[kinds]
+
+    def _models_after(self, kinds: frozenset[str]) -> Iterator[str]:
+        taken_back = {e.name for e in self.project.events.values() if e.undone_by is not None and e.undone_by[0] in kinds}
+        found: set[str] = set()
+        for model in self.models:
+            refs, metrics = self._closure(model)
+            seen = any((m.within and m.within.exact) or not (kinds | taken_back).isdisjoint(m.events) for m in metrics)
+            if seen or any(r.name in found for r in refs if r.space.startswith("tier")):
+                found.add(model.name)
+                yield model.name
+
+    def _closure(self, model: Tier) -> tuple[list[Ref], list[Metric]]:
+        """Everything a model reads, directly or through metrics and tags; and the metrics among it."""
+        refs: list[Ref] = []
+        waiting = [r for c in tier_conditions(model) for r in refs_of(c)]
+        seen: set[tuple[str, str]] = set()
+        while waiting:
+            ref = waiting.pop()
+            if (ref.space, ref.name) not in seen:
+                seen.add((ref.space, ref.name))
+                refs.append(ref)
+                waiting += self._reads(ref) if ref.space in ("metric", "tag") else ()
+        return refs, [self.project.metrics[r.name] for r in refs if r.name in self.project.metrics]
+
     def _indirect(self, model: Tier) -> Iterator[str]:
-        open_refs = [r for c in tier_conditions(model) for r in refs_of(c) if r.space in ("metric", "tag")]
-        seen: set[str] = set()
-        while open_refs:
-            ref = open_refs.pop()
-            if ref.name in seen:
-                continue
-            seen.add(ref.name)
-            for inner in self._reads(ref):
-                if inner.space.startswith("tier"):
-                    yield inner.name
-                else:
-                    open_refs.append(inner)
+        direct = {r for c in tier_conditions(model) for r in refs_of(c)}
+        return (r.name for r in self._closure(model)[0] if r.space.startswith("tier") and r not in direct)
 
     def _reads(self, ref: Ref) -> Iterable[Ref]:
         if ref.name in self.project.metrics:
@@ -129,7 +149,7 @@ def interest_of(project: Project) -> Interest:
             by_event.setdefault(kind, []).append(flow)
     timed = tuple(f for f in project.flows.values() if f.start.kind in ("every", "date"))
     asking = tuple(f.id for f in project.flows.values() if f.exits or any(g.enter for g in (f.goal, *f.counts) if g))
-    return Interest(project, by_model, by_event, timed, asking)
+    return Interest(project, by_model, by_event, timed, asking=asking)
 
 
 def starts_by(flow: Flow, model: str, old: str | None, new: str | None) -> bool:

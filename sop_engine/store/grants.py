@@ -15,6 +15,7 @@ grants = table_of(GrantRow)
 pools = table_of(PoolRow)
 pool_codes = table_of(PoolCodeRow)
 
+GIVING = 0x736F70  # the number of the lock
 COUNTED = ("reserved", "issued", "redeemed", "expired")
 
 
@@ -34,6 +35,12 @@ class NewGrant:
     given_at: datetime
     given_day: int
     expires_at: datetime | None
+
+
+def lock(tx: Connection) -> None:
+    """Nobody else gives benefits until the end of the transaction: sums of money are read, compared and added to."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(GIVING)))
 
 
 def spent(tx: Connection, *, since_day: int, benefit: str | None = None, flow: str | None = None) -> Decimal:

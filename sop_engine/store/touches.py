@@ -88,9 +88,11 @@ def claim_due(tx: Connection, now: datetime, lease_until: datetime, limit: int) 
     """Queue what is due, by priority and time: `planned -> queued` in one UPDATE. Returns (touch id, epoch) of each."""
     locked = "FOR UPDATE SKIP LOCKED" if tx.dialect.name == "postgresql" else ""
     statement = text(
-        "UPDATE touches SET state = 'queued', epoch = epoch + 1, lease_until = :lease WHERE id IN ("
-        "SELECT id FROM touches WHERE state = 'planned' AND due_at <= :now ORDER BY due_at, rank DESC, id LIMIT :most "
-        f"{locked}) AND state = 'planned' RETURNING id, epoch, rank, due_at"
+        # Materialized: PostgreSQL may run a sub-select in IN several times, and then takes more than the limit.
+        "WITH due AS MATERIALIZED (SELECT id FROM touches WHERE state = 'planned' AND due_at <= :now "
+        f"ORDER BY due_at, rank DESC, id LIMIT :most {locked}) "
+        "UPDATE touches SET state = 'queued', epoch = epoch + 1, lease_until = :lease "
+        "WHERE id IN (SELECT id FROM due) AND state = 'planned' RETURNING id, epoch, rank, due_at"
     ).bindparams(bindparam("now", type_=touches.c.due_at.type), bindparam("lease", type_=touches.c.due_at.type))
     rows = tx.execute(statement, {"now": now, "lease": lease_until, "most": limit}).all()
     return [(r.id, r.epoch) for r in sorted(rows, key=lambda r: (-r.rank, str(r.due_at), r.id))]

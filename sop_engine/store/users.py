@@ -143,9 +143,9 @@ def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord
     ]
     earlier = ", ".join(f"{c} = {to.least}(excluded.{c}, users.{c})" for c in ("joined_at", "joined_day"))
     kept = ", ".join(f"{c} = COALESCE(excluded.{c}, users.{c})" for c in ("timezone", "locale"))
-    picked = ", ".join(to.merged("'{}'", c) if c == "attributes" else c for c in _NEW)
+    columns = ", ".join(_NEW)
     sql = (
-        f"INSERT INTO users ({', '.join(_NEW)}, turn) SELECT {picked}, 0 FROM ({to.rows('new', _NEW)}) r WHERE TRUE "
+        f"INSERT INTO users ({columns}, turn) SELECT {columns}, 0 FROM ({to.rows('new', _NEW)}) r WHERE TRUE "
         f"ON CONFLICT (key) DO UPDATE SET {earlier}, {kept}, attributes = {to.merged('users.attributes', 'excluded.attributes')} "
         # Most users are only seen again: then nothing is written.
         "WHERE excluded.joined_at < users.joined_at OR excluded.attributes <> '{}' "

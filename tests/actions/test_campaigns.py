@@ -2,9 +2,11 @@
 
 from datetime import date
 
+import pytest
 from sqlalchemy import Engine
 
 from sop_engine.actions.scheduled import start_scheduled
+from sop_engine.core.records import UserRecord
 from tests.shop import Shop, keys
 
 ONCE = """
@@ -79,17 +81,20 @@ def test_missed_occasions_start_with_their_true_time_or_not_at_all_when_all_is_t
     assert shop.states() == ["note:skipped:late", "note:skipped:late", "note:sent"]
 
 
-def test_last_days_of_months_workdays_and_every_two_weeks(engine: Engine) -> None:
-    for schedule, days in (("month day 31 10:00", ["02-28", "03-31"]), ("14d 10:00", ["03-06", "03-20"]), ("weekend 10:00", ["02-22", "02-23", "03-01"])):
-        name = schedule.split()[0]
-        shop = Shop(engine, every(schedule).replace("playbook: day", f"playbook: {name}_x" if not name[0].isdigit() else "playbook: fortnight"), start="2025-02-20 12:00")
-        user = f"user_{name}"
-        shop.user(user)
-        shop.until(f"2025-{days[-1]} 12:00")
-        mine = [s.removeprefix("note@") for s in shop.sent(user)]
-        assert mine[: len(days)] == [f"{day} 10:00" for day in days], schedule
-        shop.apply("tags:\n  unused: {}\n")
-        break
+OCCASIONS = [
+    ("month day 31 10:00", ["02-28", "03-31"]),
+    ("14d 10:00", ["03-06", "03-20"]),
+    ("weekend 10:00", ["02-22", "02-23", "03-01"]),
+    ("workday 10:00", ["02-21", "02-24", "02-25"]),
+]
+
+
+@pytest.mark.parametrize(("schedule", "days"), OCCASIONS)
+def test_every_kind_of_schedule_comes_on_its_days(engine: Engine, schedule: str, days: list[str]) -> None:
+    shop = Shop(engine, every(schedule), start="2025-02-20 12:00")
+    shop.user("u1")
+    shop.until(f"2025-{days[-1]} 12:00")
+    assert shop.sent() == [f"note@{day} 10:00" for day in days]
 
 
 def test_only_is_asked_again_at_each_occasion(engine: Engine) -> None:
@@ -104,8 +109,6 @@ def test_only_is_asked_again_at_each_occasion(engine: Engine) -> None:
 
 
 def test_two_thousand_users_start_page_by_page_and_nobody_twice(engine: Engine) -> None:
-    from sop_engine.core.records import UserRecord
-
     shop = Shop(engine, ONCE.replace("ONLY", "everyone").replace("10:00-11:00", "23:00"), start="2025-03-18 09:00")
     shop.load_history([UserRecord(key, shop.now, {"birthday": date(2000, 1, 1)}) for key in keys(2100)], [])
     shop.until("2025-03-18 10:00")

@@ -92,7 +92,7 @@ def test_a_beat_that_fails_is_said_and_the_next_one_tries_again(fresh: Shop) -> 
 
 def test_a_later_day_can_be_tried_out_while_nothing_is_sent(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.ok("track", "u1", "visit")
-    assert shop.ok("tick", "--at", "2025-06-13 10:00") == "3 midnights, 2 touches were due\n"
+    assert shop.ok("tick", "--at", "2025-06-13 10:00") == "3 midnights, 2 touches were due, 1 run finished\n"
     monkeypatch.setenv("SOP_SENDING", "live")
     assert "SOP_SENDING=live would send to real users before their time" in shop.sop("tick", "--at", "2025-07-01 10:00").err
     assert "is not a time" in shop.sop("tick", "--at", "morgen").err

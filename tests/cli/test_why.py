@@ -21,7 +21,8 @@ def told(shop: Shop) -> Shop:
 def test_a_run_is_told_from_its_start_to_its_end(told: Shop) -> None:
     assert told.ok("why", "小王", "生命周期经营/新客期").splitlines()[:5] == [
         "生命周期经营/新客期 v1 · 2025-06-02 10:00 · entered 生命周期 = 新客期 (未访问天数 0, 累计订单数 0) · anchor 2025-06-02",
-        '06-02 10:00  欢迎       sent       短信 欢迎_短信 "您好，欢迎来到小店！有任何想找的，直接回复告诉我们。拒收请回复R"  delivered 06-02 10:00',
+        '06-02 10:00  欢迎       sent       短信 欢迎_短信 "您好，欢迎来到小店！有任何想找的，直接回复告诉我们。拒收请回复R"'
+        "  delivered 06-02 10:00",
         "06-05 10:00  第3天送券  skipped    needs    新客券_短信: needs (no  短信许可  (短信许可 false))",
         "06-06 10:00  goal reached",
         "06-06 10:00  ended      goal",

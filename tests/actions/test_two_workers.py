@@ -1,0 +1,144 @@
+"""Two workers at the same moment on PostgreSQL: whoever comes second waits, looks again, and never adds to what the first did."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Thread
+from time import monotonic
+
+import pytest
+from sqlalchemy import Engine, text
+
+from sop_engine.actions.ingest import record_events
+from sop_engine.actions.intend import intend
+from sop_engine.app import Work
+from sop_engine.core.records import EventRecord
+from sop_engine.store import touches
+from sop_engine.store.engine import open_engine
+from tests.conftest import Databases
+from tests.shop import BENEFIT, Shop
+
+DEADLINE_S = 20
+FLOW = "playbook: NAME\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {after: 1h, send: hello}\n"
+GIFT = "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  gift: {after: 1h, give: gift, send: coupon}\n"
+
+
+@pytest.fixture
+def postgres(migrated_postgres: Databases) -> Iterator[Engine]:
+    """A fresh, migrated PostgreSQL database."""
+    engine = open_engine(migrated_postgres.copy())
+    yield engine
+    engine.dispose()
+    migrated_postgres.drop(str(engine.url.database))
+
+
+def begin(postgres: Engine, *documents: str, users: int = 1, **project: str) -> Shop:
+    """Users with a cart each an hour ago."""
+    shop = Shop(postgres, *documents, start="2025-03-01 10:00", project=project)
+    for n in range(users):
+        shop.user(f"u{n + 1}")
+        shop.event(f"u{n + 1}", "cart")
+    shop.jump("2025-03-01 11:00")
+    return shop
+
+
+def store(work: Work, record: EventRecord) -> None:
+    """Take in an event inside a transaction that is open already."""
+
+    class Inside:
+        """The app, whose work is the transaction that is open."""
+
+        @contextmanager
+        def work(self, _now: datetime) -> Iterator[Work]:
+            """That transaction."""
+            yield work
+
+    record_events(Inside(), [record], work.now)  # type: ignore[arg-type]  # all it needs of an app
+
+
+def while_open(shop: Shop, first: Callable[[Work], object], second: Callable[[], object]) -> None:
+    """`first` in a transaction that stays open until the other worker, in `second`, waits for it or has come to its end."""
+    worker = Thread(target=second)
+    deadline = monotonic() + DEADLINE_S
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    with shop.app.work(shop.now) as work:
+        first(work)
+        worker.start()
+        with shop.app.engine.connect() as looking:
+            while worker.is_alive() and monotonic() < deadline and not looking.execute(waiting).scalar():
+                looking.rollback()
+    worker.join(DEADLINE_S)
+    assert not worker.is_alive()
+
+
+def test_two_touches_of_one_user_never_pass_the_cap_together(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"), FLOW.replace("NAME", "b"), caps="[1 per 1d]")
+    one, other = shop.claim()
+    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
+    assert sorted(t.state for t in shop.touches()) == ["planned", "sending"]
+    assert shop.outbox() == []
+
+
+def test_the_same_touch_in_two_workers_is_sent_by_one(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"))
+    hints = shop.claim()
+    done: list[int] = []
+    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, hints)), lambda: done.append(shop.deliver(hints)))
+    assert done == [0]
+    assert shop.outbox() == []
+
+
+def test_an_order_that_is_being_stored_is_seen_by_the_worker_that_was_about_to_send(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"))
+    hints = shop.claim()
+    order = shop.record("u1", "order", "2025-03-01 11:00", {"order_id": "o", "amount": 5})
+    done: list[int] = []
+
+    while_open(shop, lambda work: store(work, order), lambda: done.append(shop.deliver(hints)))
+    assert done == [0]
+    assert shop.states() == ["hi:cancelled:ended"]
+
+
+def test_an_order_that_comes_during_the_intent_waits_for_it_and_then_ends_the_run(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"))
+    hints = shop.claim()
+    order = shop.record("u1", "order", "2025-03-01 11:00", {"order_id": "o", "amount": 5})
+    while_open(
+        shop,
+        lambda work: intend(work, touches.queued_for_delivery(work.tx, hints)),
+        lambda: record_events(shop.app, [order], shop.now),
+    )
+    assert shop.states() == ["hi:sending"]
+    assert shop.ends("u1") == ["goal"]
+
+
+def test_two_workers_never_spend_the_last_coin_twice(postgres: Engine) -> None:
+    benefit = f"benefits:\n  gift: {{pool: G, {BENEFIT}}}\n".replace("100000 per 30d", "30 per 30d")
+    shop = begin(postgres, benefit, GIFT, users=2)
+    one, other = shop.claim()
+    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
+    assert sorted(shop.states()) == ["gift:sending", "gift:skipped:budget"]
+
+
+def test_two_workers_never_promise_the_last_code_twice(postgres: Engine) -> None:
+    shop = begin(postgres, f"benefits:\n  gift: {{pool: G, {BENEFIT}}}\n", GIFT, users=2)
+    shop.codes("G", "LAST")
+    one, other = shop.claim()
+    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
+    assert sorted(shop.states()) == ["gift:sending", "gift:skipped:empty"]
+
+
+def test_two_claims_at_once_never_take_the_same_touch(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"), users=4)
+    with shop.app.transaction() as tx:
+        mine = touches.claim_due(tx, shop.now, shop.now, 2)
+        theirs = shop.claim()
+    assert len(mine) == len(theirs) == 2
+    assert {i for i, _ in mine}.isdisjoint({i for i, _ in theirs})
+
+
+def test_the_same_event_in_two_workers_is_stored_once_and_starts_once(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"))
+    cart = shop.record("u1", "cart", "2025-03-01 11:00", {"id": "same"})
+    while_open(shop, lambda work: store(work, cart), lambda: record_events(shop.app, [cart], shop.now))
+    assert len(shop.runs("u1")) == 2  # the one of `begin`, and one
