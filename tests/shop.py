@@ -1,12 +1,11 @@
 """A small shop for tests: a project written in the test, a made-up clock, users who do things, and what they were sent."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -20,9 +19,7 @@ from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.release import release_due
 from sop_engine.actions.tagging import set_values
 from sop_engine.app import App, adapter_for
-from sop_engine.channels.contract import Capability, Message, Receipt
 from sop_engine.core.conditions import Value
-from sop_engine.core.errors import DeliveryError
 from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.core.run import Run
@@ -34,111 +31,14 @@ from sop_engine.store import grants, levels, metric_values, outbox, runs, tags, 
 from sop_engine.store import users as store_users
 from sop_engine.store.people import get_id
 from sop_engine.store.scope import Scope
-from tests.builders import SHANGHAI, at
-
-PROJECT = {
-    "project": "shop",
-    "timezone": "Asia/Shanghai",
-    "purchase": "order.amount",
-    "activity": "active",
-    "content_types": "[offer]",
-}
-
-CATALOGUE = """
-channels:
-  sms: {via: outbox, to: phone}
-  mail: {via: outbox, to: mail, needs: mail_ok}
-  push: {via: outbox, to: id}
-  desk: {via: outbox, to: adviser}
----
-attributes:
-  name: text
-  city: [Shanghai, Beijing, Paris]
-  phone: phone
-  mail: email
-  mail_ok: flag
-  adviser: text
-  staff: flag
-  birthday: date
----
-events:
-  register: {}
-  visit: {page: text}
-  cart: {item: text}
-  say: {text: text}
-  refund: {order_id: text, amount: number}
-  order: {order_id: text, amount: number, where: amount > 0.01, undone_by: refund.order_id}
-  active: [visit, order]
----
-metrics:
-  orders: {count: order}
-  spent: {sum: order.amount}
-  visits7: {count: visit, within: 7d}
-  last_active: {last: active}
-  last_order: {last: order}
-  quiet: {days_since: [active, joined]}
----
-tags:
-  vip: {}
-  angry: {for: 30d}
-  wants_discount: {words: [discount], except: [no discount], in: say.text}
----
-goals:
-  buys: {event: order, within: 14d}
-  wakes: {event: active, within: 7d}
-  joins: {event: register, within: 10m}
-"""
-
-
-def text(name: str, channel: str, *, purpose: str = "marketing", variables: str = "", body: str = "") -> str:
-    """A template file. `variables` in the short form of YAML."""
-    kind = "\ncontent_type: offer" if purpose == "marketing" else ""
-    listed = f"\nvariables: {{{variables}}}" if variables else ""
-    return f"---\ntemplate: {name}\nchannel: {channel}\npurpose: {purpose}{kind}{listed}\n---\n{body or name}\n"
-
-
-TEXTS = {
-    "hello": text("hello", "sms"),
-    "hello_mail": text("hello_mail", "mail"),
-    "hello_push": text("hello_push", "push"),
-    "again": text("again", "sms"),
-    "third": text("third", "sms"),
-    "coupon": text("coupon", "sms", variables="benefit.code: required, benefit.worth: required", body="{{ benefit.worth }} {{ benefit.code }}"),
-    "receipt": text("receipt", "sms", purpose="service"),
-    "task": text("task", "desk", purpose="internal"),
-}
+from tests.shop_project import CATALOGUE, PROJECT, TEXTS, Scripted
 
 KEYS = count(1)
-BENEFIT = "worth: 20, valid: 7d, limit: 1 per 365d, budget: 100000 per 30d"
 
 
 @cache
 def _load(files: tuple[tuple[str, str], ...]) -> Project:
     return load(dict(files))
-
-
-@dataclass
-class Scripted:
-    """A channel that answers what a test says, in order, then takes everything; it remembers what it was handed."""
-
-    answers: list[Receipt | DeliveryError | Exception] = field(default_factory=list)
-    before: Callable[[Message], object] | None = None  # happens while the provider is being called
-    handed: list[Message] = field(default_factory=list)
-    kind: ClassVar[str] = "scripted"
-    capability: ClassVar[Capability] = Capability()
-
-    def send(self, message: Message) -> Receipt:
-        """The next answer."""
-        self.handed.append(message)
-        if self.before is not None:
-            self.before(message)
-        answer = self.answers.pop(0) if self.answers else Receipt(message.key, "accepted")
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class Shop:
@@ -364,6 +264,3 @@ def _value(value: Any) -> Value:
 def keys(many: int, prefix: str = "u") -> Iterable[str]:
     """u1, u2, …"""
     return (f"{prefix}{n}" for n in range(1, many + 1))
-
-
-__all__ = ["BENEFIT", "CATALOGUE", "SHANGHAI", "TEXTS", "Scripted", "Shop", "at", "keys", "replace", "text"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sop_engine.actions.end import end_runs, refresh_close
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.refresh import fit_due
+from sop_engine.actions.scheduled import FIRED
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.sweep import SWEPT, place_everybody
 from sop_engine.app import INSTANCE, RELEASE, App, Work
@@ -91,6 +92,7 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
         _bring_up(work, changes)
         _running_users(work, changes, options)
         start_existing(work)
+        app.forget_live()  # what was pinned meanwhile may have other texts now
     return changes
 
 
@@ -106,9 +108,10 @@ def _first_marks(tx: "Connection", now: datetime, project: Project) -> None:
         versions.set_mark(tx, INSTANCE, hashlib.sha256(f"{project.settings.name}{now.isoformat()}".encode()).hexdigest()[:16])
     if versions.get_mark(tx, SWEPT) is None:
         versions.set_mark(tx, SWEPT, str(now.astimezone(project.zone).date().toordinal()))
+    versions.keep_marks(tx, FIRED, project.flows)  # a flow that comes back later has missed nothing
     for flow in project.flows.values():
-        if flow.start.kind in ("every", "date") and versions.get_mark(tx, f"fired:{flow.id}") is None:
-            versions.set_mark(tx, f"fired:{flow.id}", now.isoformat())
+        if flow.start.kind in ("every", "date") and versions.get_mark(tx, FIRED + flow.id) is None:
+            versions.set_mark(tx, FIRED + flow.id, now.isoformat())
 
 
 def _bring_up(work: Work, changes: Sequence[Change]) -> None:

@@ -8,7 +8,8 @@ from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import settle
 from sop_engine.app import App
 from sop_engine.channels.contract import Receipt, call
-from sop_engine.core.errors import DeliveryError
+from sop_engine.core.catalog import Channel
+from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.core.records import EventRecord
 from sop_engine.store import touches
 
@@ -20,12 +21,10 @@ def deliver(app: App, hints: Sequence[tuple[int, int]], now: datetime) -> int:
     with app.work(now) as work:
         queued = touches.queued_for_delivery(work.tx, hints)
         intents = intend(work, queued) if queued else []
-        channels = work.project.channels
     if not intents:
         return 0
-    answers = [
-        (intent, answer) for name in dict.fromkeys(i.channel for i in intents) for intent, answer in _speak(app, channels[name], intents)
-    ]
+    channels = {i.channel: i.item.project.channels[i.channel] for i in intents}
+    answers = [pair for channel in channels.values() for pair in _speak(app, channel, intents)]
     with app.work(now) as work:
         settle(work, [(intent.item, answer) for intent, answer in answers])
         watched = "delivered" in work.live.interest.event_kinds
@@ -34,12 +33,14 @@ def deliver(app: App, hints: Sequence[tuple[int, int]], now: datetime) -> int:
     return len(intents)
 
 
-def _speak(app: App, channel: object, intents: Sequence[Intent]) -> list[tuple[Intent, Answer]]:
-    from sop_engine.core.catalog import Channel
-
-    assert isinstance(channel, Channel)
+def _speak(app: App, channel: Channel, intents: Sequence[Intent]) -> list[tuple[Intent, Answer]]:
     mine = [i for i in intents if i.channel == channel.name]
-    return list(zip(mine, call(app.adapter(channel), [i.message for i in mine]), strict=True))
+    try:
+        adapter = app.adapter(channel)
+    except Refused as error:  # nothing was handed over: these wait until a person has put it right
+        missing = DeliveryError("retry_after", "configuration", str(error))
+        return [(intent, missing) for intent in mine]
+    return list(zip(mine, call(adapter, [i.message for i in mine]), strict=True))
 
 
 def _delivered(intent: Intent, now: datetime) -> EventRecord:

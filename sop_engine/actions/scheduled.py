@@ -12,6 +12,7 @@ from sop_engine.store import facts as store_facts
 from sop_engine.store import versions
 
 PAGE = 1000
+FIRED = "fired:"  # begins the marks that say when a flow started last
 
 
 def start_scheduled(app: App, now: datetime) -> int:
@@ -27,7 +28,7 @@ def next_occasion(work: Work) -> datetime | None:
 
 
 def _next(work: Work, flow: Flow) -> datetime | None:
-    stored = versions.get_mark(work.tx, f"fired:{flow.id}")
+    stored = versions.get_mark(work.tx, FIRED + flow.id)
     if stored is None:
         return None
     last, zone = datetime.fromisoformat(stored), work.live.zone
@@ -45,7 +46,7 @@ def _fire(work: Work, flow: Flow) -> int:
     while (at := _next(work, flow)) is not None and at <= work.now:
         occasion = Work(work.app, work.tx, work.live, at)
         started += _start_all(occasion, flow)
-        versions.set_mark(work.tx, f"fired:{flow.id}", at.isoformat())
+        versions.set_mark(work.tx, FIRED + flow.id, at.isoformat())
     return started
 
 

@@ -104,5 +104,3 @@ def _what(work: Work, touch: Any) -> str:
 def _when(work: Work, touch: Any) -> str:
     at = touch.done_at or touch.due_at
     return f"{at.astimezone(work.live.zone):%Y-%m-%d %H:%M}"
-
-

@@ -10,6 +10,7 @@ from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.store import grants, placements, runs, tags, versions
 from sop_engine.store import midnight as edges
+from sop_engine.store.layers import known
 from sop_engine.store.levels import Moved
 from sop_engine.store.scope import Scope
 
@@ -48,10 +49,11 @@ def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:
     """Place all users in every model inside the database, then follow those moves that concern a flow. How many of these."""
     tags.refresh_rule_tags(work.tx, work.project, Scope.everybody(), work.now)
     moved: dict[int, list[Moved]] = {}
+    given = known(work.tx, work.project, work.now)
     for model in work.live.interest.models:
         watched = model.name in work.live.interest.by_model
         movers = placements.place(
-            work.tx, work.project, model, Scope.everybody(), work.now, cause=cause, release=work.live.release, stream=watched
+            work.tx, given, model, Scope.everybody(), work.now, cause=cause, release=work.live.release, stream=watched
         )
         for move in movers:
             moved.setdefault(move.user_id, []).append(move)

@@ -25,7 +25,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan(project: Folder = HERE, no_test: NoTest = False, as_json: AsJson = False) -> None:
-    """Show what 'sop apply' would change, for how many running users, and whether the stories hold. Nothing is written.
+    """Show what 'sop apply' would change.
+
+    Flow by flow and key by key, for how many running users, and whether the stories of what changes hold. Nothing is written.
 
     \b
     Examples:
@@ -47,9 +49,10 @@ def apply(
     no_test: NoTest = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the project live: new runs use it, running users keep the version they started with.
+    """Make the project live.
 
-    The plan is shown first and has to be confirmed. Exit code 1 if a story does not hold or an approval is missing.
+    New runs use it, running users keep the version they started with. The plan is shown first and has to be confirmed. Exit code
+    1 if a story does not hold or an approval is missing.
 
     \b
     Examples:

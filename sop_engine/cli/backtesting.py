@@ -28,9 +28,10 @@ def backtest(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Replay the stored events of a period through the playbooks as they are in this folder, applied or not. Nobody is contacted.
+    """Replay a period through the playbooks of this folder.
 
-    Users are those known today; what happened before the period is history. All flows are played, for they share caps and budgets.
+    Stored events, and the playbooks as they are here, applied or not. Nobody is contacted. Users are those known today; what
+    happened before the period is history. All flows are played, for they share caps and budgets.
 
     \b
     Examples:

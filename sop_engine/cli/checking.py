@@ -33,9 +33,10 @@ def check(
     form: Annotated[Format, typer.Option("--format", help="How to write the problems.")] = Format.text,
     as_json: AsJson = False,
 ) -> None:
-    """Check a project: every problem at once, each with file, line, column, and what to write instead.
+    """Check a project and show every problem with its place.
 
-    The whole project is read whatever FILEs are named. Exit code 1 if there is an error.
+    All of them at once, each with file, line, column, and what to write instead. The whole project is read whatever FILEs are
+    named. Exit code 1 if there is an error.
 
     \b
     Examples:

@@ -26,9 +26,10 @@ def tiers(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many users are in each level, and their share. Users without a level are unscored, and shown apart.
+    """Show how many users are in each level.
 
-    Days before the first import have no levels: history is kept from then on.
+    And their share; users without a level are unscored, and shown apart. Days before the first import have no levels: history is
+    kept from then on.
 
     \b
     Examples:
@@ -59,7 +60,9 @@ def moves(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Show who moved from which level to which, between two days, and what made them move.
+    """Show who moved from which level to which.
+
+    Between two days, both included, and what made them move.
 
     \b
     Examples:
@@ -99,7 +102,9 @@ def count(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Count the users a condition holds for, now. Names are those of the applied project.
+    """Count the users a condition holds for.
+
+    Names are those of the applied project.
 
     \b
     Examples:

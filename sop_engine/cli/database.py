@@ -15,7 +15,9 @@ def _database() -> None:
 
 @app.command()
 def upgrade(project: Folder = HERE, as_json: AsJson = False) -> None:
-    """Bring the database to this version: missing tables and columns are added, in one transaction. SQLite is upgraded by itself.
+    """Bring the database to this version.
+
+    Missing tables and columns are added, in one transaction. SQLite is upgraded by itself.
 
     \b
     Examples:

@@ -9,7 +9,7 @@ import typer
 
 from sop_engine.cli.finding import flow_name, normal
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
-from sop_engine.cli.output import AsJson, padded, show, table, width
+from sop_engine.cli.output import AsJson, local, padded, show, table, width
 from sop_engine.core.explain import Reason, text_of_value
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ def why(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Explain what happened to a user: each run with its touches, why they were sent or not, and starts that were refused.
+    """Explain what happened to a user, and why.
 
-    With a playbook or flow it also says what keeps the user from starting it now; with a tier, which rules hold and with what values.
+    Each run with its touches, why they were sent or not, and starts that were refused. With a playbook or flow it also says what
+    keeps the user from starting it now; with a tier, which rules hold and with what values.
 
     \b
     Examples:
@@ -69,14 +70,14 @@ def _why(found: "Why", zone: ZoneInfo) -> Iterator[str]:
         yield _run(run, zone)
     for refused in found.refused:
         detail = f"  {refused.detail}" if refused.detail else ""
-        yield f"{refused.flow} · {_local(refused.at, zone)} · not started: {refused.reason}{detail}"
+        yield f"{refused.flow} · {local(refused.at, zone)} · not started: {refused.reason}{detail}"
     for other in found.not_started:
         yield _not_started(other)
 
 
 def _run(run: "RunTold", zone: ZoneInfo) -> str:
     arm = "hold-out" if run.held_out else run.variant
-    head = f"{run.flow} v{run.version} · {_local(run.started_at, zone)} · {run.cause} · anchor {run.anchor_on}"
+    head = f"{run.flow} v{run.version} · {local(run.started_at, zone)} · {run.cause} · anchor {run.anchor_on}"
     lines = [head + (f" · {arm}" if arm else "")]
     steps = [t.step for t in run.touches] + ["ended"]
     columns = (max(width(s) for s in steps), max(9, *(width(t.state) for t in run.touches), 0))
@@ -122,7 +123,7 @@ def _level(found: "WhyLevel", zone: ZoneInfo) -> str:
         lines.append(f"  {mark} {one.level}  {holds}   {one.place}".rstrip())
         lines += _reasons(one.reasons)
     for move in found.moves:
-        lines.append(f"  {_local(move.at, zone)}  {move.old or 'unscored'} → {move.new or 'unscored'}  ({move.cause})")
+        lines.append(f"  {local(move.at, zone)}  {move.old or 'unscored'} → {move.new or 'unscored'}  ({move.cause})")
     return "\n".join(lines)
 
 
@@ -135,10 +136,6 @@ def _quoted(text: str) -> str:
     return flat if len(flat) <= QUOTED else f"{flat[:QUOTED]}…"
 
 
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
-
-
 def _short(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%m-%d %H:%M}"
 
@@ -148,7 +145,9 @@ def user(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of a user: attributes, levels, tags, metrics, events and runs. Personal values are masked.
+    """Show what is known of a user.
+
+    Attributes, levels, tags, metrics, events and runs. Personal values are masked.
 
     \b
     Examples:
@@ -163,15 +162,15 @@ def user(
 
 
 def _profile(found: "Profile", zone: ZoneInfo) -> str:
-    told = [f"{found.user} · joined {_local(found.joined_at, zone)}" + "".join(f" · {x}" for x in (found.timezone, found.locale) if x)]
+    told = [f"{found.user} · joined {local(found.joined_at, zone)}" + "".join(f" · {x}" for x in (found.timezone, found.locale) if x)]
     parts = {
         "attributes": [[name, text_of_value(value)] for name, value in found.attributes.items()],
         "levels": [[t.tier, t.level or "unscored", f"since {t.since}", f"before: {t.before or 'unscored'}"] for t in found.levels],
         "by hand": [[name, value or "unknown"] for name, value in found.by_hand.items()],
         "tags": [[t.tag, f"until {t.until}" if t.until else ""] for t in found.tags],
         "metrics": [[name, text_of_value(value)] for name, value in found.metrics.items()],
-        "events": [[kind, str(many), f"last {_local(at, zone)}"] for kind, (many, at) in found.events.items()],
-        "runs": [[r.flow, f"v{r.version}", _local(r.started_at, zone), r.end_reason or r.state] for r in found.runs],
+        "events": [[kind, str(many), f"last {local(at, zone)}"] for kind, (many, at) in found.events.items()],
+        "runs": [[r.flow, f"v{r.version}", local(r.started_at, zone), r.end_reason or r.state] for r in found.runs],
     }
     for title, rows in parts.items():
         if rows:

@@ -46,9 +46,10 @@ def import_file(
     max_errors: Annotated[int | None, typer.Option("--max-errors", min=0, help="Stop after more bad rows than this.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import history. It starts no flow (but 'existing: enter'), and the same file twice changes nothing.
+    """Import history: users, events, or codes.
 
-    Rows that cannot be read are left out and listed in FILE.errors.csv, with their line and the reason; the others are stored.
+    It starts no flow (but 'existing: enter'), and the same file twice changes nothing. Rows that cannot be read are left out and
+    listed in FILE.errors.csv, with their line and the reason; the others are stored.
     The project must have been applied. Imported levels are placed at once.
 
     \b

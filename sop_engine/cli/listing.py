@@ -1,7 +1,6 @@
 """The commands `sop touches`, `sop outbox`, `sop tasks` and `sop benefits`: what was sent, what waits, what was given."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -9,7 +8,7 @@ import typer
 
 from sop_engine.cli.finding import flow_name, named, not_found
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
-from sop_engine.cli.output import AsJson, many, show, table
+from sop_engine.cli.output import AsJson, local, many, show, table
 
 STATES = ("planned", "queued", "sending", "sent", "skipped", "failed", "cancelled", "unknown")
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many, the latest.")]
@@ -33,7 +32,9 @@ def touches(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List touches with their state and reason, and how many there are of each.
+    """List touches with their state and reason.
+
+    The latest of them, and how many there are of each.
 
     \b
     Examples:
@@ -52,7 +53,7 @@ def touches(
         listed = history.list_past_touches(work.tx, where, limit=limit)
         counted = history.touch_counts(work.tx, where)
         zone = work.live.zone
-    rows = [[_local(t.at, zone), t.user, t.flow, t.step, t.state, t.reason or "", t.template or ""] for t in listed]
+    rows = [[local(t.at, zone), t.user, t.flow, t.step, t.state, t.reason or "", t.template or ""] for t in listed]
     counts = ", ".join(f"{s}{f' ({r})' if r else ''} {n:,}" for s, r, n in counted) or "no touches"
     text = "\n".join([*([table(rows)] if rows else []), counts])
     show({"counts": [{"state": s, "reason": r, "touches": n} for s, r, n in counted], "touches": listed}, as_json, text)
@@ -65,7 +66,9 @@ def outbox(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Read the messages that were kept here instead of being sent, the latest first. Addresses are masked.
+    """Read the messages that were kept instead of sent.
+
+    The latest first; addresses are masked.
 
     \b
     Examples:
@@ -91,7 +94,7 @@ def outbox(
 
 def _message(one: Mapping[str, Any], zone: ZoneInfo) -> str:
     text = " ".join(part for part in (one["subject"], " ".join(one["text"].split())) if part)
-    return f"{_local(one['at'], zone)}  {one['channel']}  {one['user']} ({one['to']})  {one['template']}\n    {text}"
+    return f"{local(one['at'], zone)}  {one['channel']}  {one['user']} ({one['to']})  {one['template']}\n    {text}"
 
 
 def _masked(address: str) -> str:
@@ -105,7 +108,9 @@ def tasks(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """List what colleagues have to do, the earliest deadline first.
+    """List what colleagues have to do.
+
+    The earliest deadline first.
 
     \b
     Examples:
@@ -131,12 +136,14 @@ def tasks(
 
 
 def _task(one: Mapping[str, Any], zone: ZoneInfo) -> str:
-    due = f"due {_local(one['due_at'], zone)}{' OVERDUE' if one['overdue'] else ''}" if one["due_at"] else "no deadline"
+    due = f"due {local(one['due_at'], zone)}{' OVERDUE' if one['overdue'] else ''}" if one["due_at"] else "no deadline"
     return f"#{one['id']}  {one['user']} → {one['assignee'] or 'anybody'}  {due}\n    {' '.join(one['text'].split())}"
 
 
 def benefits(project: Folder = HERE, as_json: AsJson = False) -> None:
-    """Show how many benefits were given by flow and state and what they cost, and how many codes are left.
+    """Show benefits given, their cost, and codes left.
+
+    Benefits are counted by flow and state.
 
     \b
     Examples:
@@ -159,7 +166,3 @@ def benefits(project: Folder = HERE, as_json: AsJson = False) -> None:
 def _pool(one: Mapping[str, Any]) -> str:
     left = "without end" if one["size"] is None else f"{one['size'] - one['taken']:,} left"
     return f"pool {one['pool']}: {many(one['taken'], 'code')} taken, {left}"
-
-
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"

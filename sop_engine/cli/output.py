@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -76,6 +77,11 @@ def paint(text: str, colour: str) -> str:
 def warn(sentence: str) -> None:
     """A line for people beside the result: on stderr."""
     typer.echo(sentence, err=True)
+
+
+def local(at: datetime, zone: ZoneInfo) -> str:
+    """The time in a zone, to the minute."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def many(number: int, one: str, more: str = "") -> str:

@@ -37,7 +37,9 @@ def track(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Record one live event: levels move and flows start and end at once; what is due then is sent by the next beat.
+    """Record one live event.
+
+    Levels move and flows start and end at once; what is due then is sent by the next beat.
 
     \b
     Examples:
@@ -116,7 +118,9 @@ def set_value(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Set an attribute or tag of a user, or a metric or level by hand. It is logged, and followed at once.
+    """Set a value of one user by hand.
+
+    An attribute or a tag for good, a metric or a level until a day. It is logged, and followed at once.
 
     \b
     Examples:

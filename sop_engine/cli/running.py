@@ -31,9 +31,10 @@ def run(
     project: Folder = HERE,
     every: Annotated[float, typer.Option("--every", min=0.05, metavar="SECONDS", help="How often to look for what is due.")] = 10.0,
 ) -> None:
-    """Keep the engine going in this one process: midnights, refreshes, starts, and whatever is due. End it with Ctrl-C.
+    """Keep the engine going in this process.
 
-    It needs no Redis and no Docker. A second 'sop run' on the same database is refused. Nothing is really sent before SOP_SENDING=live.
+    Midnights, refreshes, starts, and whatever is due, until Ctrl-C. It needs no Redis and no Docker. A second 'sop run' on the
+    same database is refused. Nothing is really sent before SOP_SENDING=live.
 
     \b
     Examples:
@@ -100,9 +101,9 @@ def tick(
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Local time of the project, or ISO; now if not said.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let one beat pass and say what it did: for cron instead of 'sop run', or to try out what a later day brings.
+    """Let one beat pass and say what it did.
 
-    A time to come is refused while SOP_SENDING=live.
+    For cron instead of 'sop run', or to try out what a later day brings. A time to come is refused while SOP_SENDING=live.
 
     \b
     Examples:

@@ -31,7 +31,9 @@ def preview(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Write a template: the text, its length and SMS parts, what was unknown and what stands for it. Nothing is sent.
+    """Write a template as a user would get it.
+
+    The text, its length and SMS parts, what was unknown and what stands for it. Nothing is sent.
 
     \b
     Examples:
@@ -69,7 +71,9 @@ def say(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Read a playbook back in sentences, made from what the engine understood: compare it with what was meant.
+    """Read a playbook back in sentences.
+
+    They are made from what the engine understood: compare them with what was meant.
 
     \b
     Examples:
@@ -100,7 +104,9 @@ def matrix(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Show a tier on one page: for each level what is sent when, with which content and benefit, and how many users are there.
+    """Show a tier on one page: who gets what when.
+
+    For each level what is sent, with which content and benefit, and how many users are there.
 
     \b
     Examples:

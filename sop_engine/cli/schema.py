@@ -19,9 +19,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def schema(project: Folder = HERE, as_json: AsJson = False) -> None:
-    """Write .sop/schema.json and the settings of VS Code: keys, forms and the project's own names complete while one writes.
+    """Write what editors need to complete and check playbooks.
 
-    Other editors with the YAML language server find it by the first line of a file:
+    That is .sop/schema.json and the settings of VS Code: keys, forms and the project's own names. Other editors with the YAML
+    language server find it by the first line of a file:
     '# yaml-language-server: $schema=../.sop/schema.json'. Existing editor settings are kept.
 
     \b

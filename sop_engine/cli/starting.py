@@ -20,7 +20,9 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; the folder is made if it is not there.")] = Path("."),
     as_json: AsJson = False,
 ) -> None:
-    """Write a small project that runs: one tier, one playbook with its texts, a benefit, and stories. Nothing is overwritten.
+    """Write a small project that runs.
+
+    One tier, one playbook with its texts, benefits, and stories. Nothing is overwritten.
 
     \b
     Examples:

@@ -25,7 +25,9 @@ def play_stories(
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Play the stories: the real engine on a made-up clock. Nobody is contacted. Exit code 1 if a story fails.
+    """Play the stories on a made-up clock.
+
+    It is the real engine, and nobody is contacted. Exit code 1 if a story fails.
 
     \b
     Examples:

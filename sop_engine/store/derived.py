@@ -23,7 +23,6 @@ class Deriving:
 
     to: Dialect
     project: Project
-    today: date
     read: Read
     stored: Callable[[Aggregate], str]
     fits: dict[str, Fit]
@@ -98,11 +97,16 @@ def _days_until(metric: Metric, d: Deriving) -> str:
 
 def _years_since(metric: Metric, d: Deriving) -> str:
     year, day = d.to.year_and_day(d.name(metric.of[0]))
-    today = d.today.month * 100 + d.today.day
+    return d.to.as_number(f"{d.to.param('year')} - {year} - CASE WHEN {day} > {d.to.param('month_day')} THEN 1 ELSE 0 END")
+
+
+def day_params(today: date) -> dict[str, int]:
+    """The parameters that say which local day it is: the ordinal, the year, and month and day as one number (102 is 2 January)."""
+    month_day = today.month * 100 + today.day
     # Whoever was born on 29 February has the birthday on the 28th in other years.
-    if today == 228 and date.fromordinal(d.today.toordinal() + 1).month == 3:
-        today = 229
-    return d.to.as_number(f"{d.today.year} - {year} - CASE WHEN {day} > {today} THEN 1 ELSE 0 END")
+    if month_day == 228 and date.fromordinal(today.toordinal() + 1).month == 3:
+        month_day = 229
+    return {"today": today.toordinal(), "year": today.year, "month_day": month_day}
 
 
 def _value(metric: Metric, d: Deriving) -> str:

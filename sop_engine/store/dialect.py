@@ -25,6 +25,7 @@ class Dialect(ABC):
     id_type: str
     greatest: str
     least: str
+    empty: str  # before a temporary table: take out all rows
     by_id: str = ""  # after a table: read all of it in the order of its id, as the tables it is joined with are kept
     barrier: str  # after a sub-select: it is computed as it stands, once a row, and not copied into whatever reads it
     types: Mapping[str, str]
@@ -147,6 +148,7 @@ class _SQLite(Dialect):
     greatest, least = "MAX", "MIN"
     barrier = "LIMIT -1"
     by_id = " NOT INDEXED"
+    empty = "DELETE FROM"
     types: Mapping[str, str] = {
         "number": "REAL", "text": "TEXT", "words": "TEXT", "flag": "INTEGER", "date": "INTEGER",
         "id": "INTEGER", "instant": "TEXT", "json": "TEXT",
@@ -225,6 +227,7 @@ class _PostgreSQL(Dialect):
     number_type = "NUMERIC"
     greatest, least = "GREATEST", "LEAST"
     barrier = "OFFSET 0"
+    empty = "TRUNCATE"
     types: Mapping[str, str] = {
         "number": "NUMERIC", "text": "TEXT", "words": "TEXT", "flag": "BOOLEAN", "date": "INTEGER",
         "id": "BIGINT", "instant": "TIMESTAMPTZ", "json": "JSONB",

@@ -13,6 +13,7 @@ from sop_engine.core.conditions import Condition, Ref, Value
 from sop_engine.core.errors import NotFound
 from sop_engine.core.models import ref_to
 from sop_engine.core.project import BUILT_IN_ATTRIBUTES, Project
+from sop_engine.store.derived import day_params
 from sop_engine.store.dialect import run
 from sop_engine.store.layers import Known, Layers, known
 from sop_engine.store.metric_values import recompute
@@ -37,7 +38,7 @@ def read_facts(tx: Connection, project: Project, names: Iterable[str], scope: Sc
     if plan.running_out and scope.user_ids is not None:
         # A window in minutes or hours is brought up to date whenever somebody asks.
         recompute(tx, project, scope, now, only=set(plan.running_out))
-    rows = run(tx, plan.sql, scope.params(given.to) | {"today": given.today.toordinal()})
+    rows = run(tx, plan.sql, scope.params(given.to) | day_params(given.today))
     return {row[0]: {key: None if v is None else read(v) for (key, read), v in zip(plan.readers, row[1:], strict=True)} for row in rows}
 
 

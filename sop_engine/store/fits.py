@@ -71,9 +71,8 @@ def _fill_past(tx: Connection, layers: Layers) -> None:
     run(tx, f"DROP TABLE IF EXISTS {PAST}")
     run(tx, f"CREATE TEMP TABLE {PAST} (user_id BIGINT PRIMARY KEY{types})")
     if layers.aggregates:
-        write_values(
-            tx, layers.project, Scope.everybody(), midnight(layers.deriving.today, layers.project.zone), layers.aggregates, into=PAST
-        )
+        at = midnight(date.fromordinal(layers.params["today"]), layers.project.zone)
+        write_values(tx, layers.project, Scope.everybody(), at, layers.aggregates, into=PAST)
 
 
 def _came_true(layers: Layers, metric: Metric) -> str:

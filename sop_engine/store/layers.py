@@ -1,7 +1,7 @@
 """Decides the query that reads any names of any users: a first layer of what is stored, then each name after those it reads."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sop_engine.core.errors import BadInput
 from sop_engine.core.models import metric_reads
 from sop_engine.core.project import Project
 from sop_engine.store.aggregates import Aggregate
-from sop_engine.store.derived import Deriving, derived, is_always_whole
+from sop_engine.store.derived import Deriving, day_params, derived, is_always_whole
 from sop_engine.store.dialect import Dialect, dialect, run
 from sop_engine.store.expressions import Read, condition_sql, flag_sql
 from sop_engine.store.frozen import Stored, valid_fits
@@ -29,7 +29,7 @@ class Known:
 
     to: Dialect
     project: Project
-    today: date
+    today: date = field(compare=False)  # a parameter of the SQL
     overridden: frozenset[str]  # names set by hand for anybody: usually none
     fits: tuple[Stored, ...]
 
@@ -49,12 +49,12 @@ class Layers:
         self.to = given.to
         self.project = given.project
         self.scope = scope
-        self.params = scope.params(self.to) | {"today": given.today.toordinal()}
+        self.params = scope.params(self.to) | day_params(given.today)
         self.overridden = given.overridden
         self.aggregates: list[Aggregate] = []  # stored columns that are read
         self.reader = Read(self.read, lambda ref: is_always_whole(self.project, ref))
         fits = {one.fit.metric: one.fit for one in given.fits}
-        self.deriving = Deriving(self.to, self.project, given.today, self.reader, self._stored_metric, fits)
+        self.deriving = Deriving(self.to, self.project, self.reader, self._stored_metric, fits)
         self._deriving_later = replace(self.deriving, stored=self._stored_column)
         self.metrics = metrics
         self._columns: dict[tuple[str, str], str] = {}
@@ -153,9 +153,12 @@ class Layers:
     def _stored(self, ref: Ref) -> str:
         if ref.space == "attribute":
             return self._put(BUILT_IN.get(ref.name) or self.to.field("u.attributes", ref.name, ref.kind), 0)
-        p = self._join("placements", lambda j: f"{j}.model = {self.to.quoted(ref.name)}")
-        days = f"CASE WHEN {p}.level IS NOT NULL THEN {self.to.as_number(f'{self.deriving.now} - {p}.since_day')} END"
-        return self._put({"tier": f"{p}.level", "tier_before": f"{p}.before", "tier_days": days}[ref.space], 0)
+        value = {
+            "tier": lambda j: f"{j}.level",
+            "tier_before": lambda j: f"{j}.before",
+            "tier_days": lambda j: f"CASE WHEN {j}.level IS NOT NULL THEN {self.to.as_number(f'{self.deriving.now} - {j}.since_day')} END",
+        }[ref.space]
+        return self._put(self._found("placements", lambda j: f"{j}.model = {self.to.quoted(ref.name)}", value), 0)
 
     def _stored_metric(self, aggregate: Aggregate) -> str:
         self.aggregates.append(aggregate)
@@ -167,12 +170,22 @@ class Layers:
         return aggregate.column
 
     def _stored_tag(self, name: str) -> str:
-        t = self._join("user_tags", lambda j: f"{j}.tag = {self.to.quoted(name)} AND {self._lasting(j)}")
-        return self._put(f"({t}.user_id IS NOT NULL)", 0)
+        found = self._found("user_tags", lambda j: f"{j}.tag = {self.to.quoted(name)} AND {self._lasting(j)}", lambda j: f"{j}.user_id")
+        return self._put(f"({found} IS NOT NULL)", 0)
 
     def _stored_override(self, name: str) -> tuple[str, str]:
-        o = self._join("overrides", lambda j: f"{j}.name = {self.to.quoted(name)} AND {self._lasting(j)}")
-        return self._put(f"({o}.user_id IS NOT NULL)", 0), self._put(f"{o}.value", 0)
+        def found(column: str) -> str:
+            on = lambda j: f"{j}.name = {self.to.quoted(name)} AND {self._lasting(j)}"  # noqa: E731 - as short as its like
+            return self._found("overrides", on, lambda j: f"{j}.{column}")
+
+        return self._put(f"({found('user_id')} IS NOT NULL)", 0), self._put(found("value"), 0)
+
+    def _found(self, table: str, on: Callable[[str], str], value: Callable[[str], str]) -> str:
+        """A value out of the one row of a user in another table that fits, NULL without one."""
+        if self.scope.is_everybody:
+            return value(self._join(table, on))
+        # For some users each row is looked up by its key, whatever the planner believes about the table.
+        return f"(SELECT {value('j')} FROM {table} j WHERE j.user_id = u.id AND {on('j')})"
 
     def _lasting(self, alias: str) -> str:
         return f"({alias}.until_day IS NULL OR {alias}.until_day >= {self.deriving.now})"

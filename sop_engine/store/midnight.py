@@ -54,7 +54,7 @@ def _note_users(tx: Connection, kinds: Iterable[str], days: Iterable[int]) -> bo
     """Fill the table of users with such an event on one of these days; whether there are any."""
     to = dialect(tx)
     run(tx, f"CREATE TEMP TABLE IF NOT EXISTS {EDGE_USERS} (user_id BIGINT PRIMARY KEY)")
-    run(tx, f"DELETE FROM {EDGE_USERS}")
+    run(tx, f"{to.empty} {EDGE_USERS}")
     listed = ", ".join(str(day) for day in days)
     found = f"SELECT DISTINCT user_id FROM events WHERE day IN ({listed}) AND kind IN {to.one_of(kinds)}"
     return run(tx, f"INSERT INTO {EDGE_USERS} {found}").rowcount > 0

@@ -2,45 +2,46 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
 from sop_engine.core.conditions import Condition, Ref, refs_of
 from sop_engine.core.models import tier_conditions
-from sop_engine.core.project import Project
 from sop_engine.core.run import from_json
 from sop_engine.core.tiers import Level, Tier
+from sop_engine.store.derived import day_params
 from sop_engine.store.dialect import dialect, run
-from sop_engine.store.layers import Layers, known
+from sop_engine.store.layers import Known, Layers
 from sop_engine.store.levels import Moved
 from sop_engine.store.scope import Scope
 
 
 def place(  # noqa: PLR0913 - where, what, who, when and why; each a word of its own in every call
-    tx: Connection, project: Project, tier: Tier, scope: Scope, now: datetime, *, cause: str, release: str, stream: bool = True
+    tx: Connection, given: Known, tier: Tier, scope: Scope, now: datetime, *, cause: str, release: str, stream: bool = True
 ) -> list[Moved]:
     """Decide everybody's level anew, store the moves and where they lead; the moves, or none of them with `stream=False`.
 
-    The moves are dated `now`, which may be a midnight that was missed.
+    `given` is what holds on the local day of `now`; the moves are dated `now`, which may be a midnight that was missed.
     """
     to = dialect(tx)
-    layers = Layers(known(tx, project, now), scope)
-    movers = _movers(layers, tier)
+    params = scope.params(to) | day_params(given.today)
     run(tx, f"CREATE TEMP TABLE IF NOT EXISTS movers (user_id BIGINT, old TEXT, new TEXT, up {to.types['flag']}, facts {to.types['json']})")
-    run(tx, "DELETE FROM movers")
-    run(tx, f"INSERT INTO movers {movers}", layers.params)
+    run(tx, f"{to.empty} movers")
+    if run(tx, f"INSERT INTO movers {_movers(given, scope.shape, tier)}", params).rowcount == 0:
+        return []
     common = {
         "model": tier.name,
         "at": to.instant(now),
-        "day": layers.params["today"],
+        "day": params["today"],
         "cause": cause,
         "release": release,
     }
-    given = {name: to.param(name) for name in common}
+    p = {name: to.param(name) for name in common}
     run(
         tx,
         "INSERT INTO moves (user_id, model, old, new, up, at, day, cause, facts, release) SELECT user_id, "
-        f"{given['model']}, old, new, up, {given['at']}, {given['day']}, {given['cause']}, facts, {given['release']} "
+        f"{p['model']}, old, new, up, {p['at']}, {p['day']}, {p['cause']}, facts, {p['release']} "
         "FROM movers ORDER BY user_id",
         common,
     )
@@ -48,16 +49,17 @@ def place(  # noqa: PLR0913 - where, what, who, when and why; each a word of its
     run(
         tx,
         "INSERT INTO placements (model, user_id, level, before, since_at, since_day, cause) SELECT "
-        f"{given['model']}, user_id, new, old, {given['at']}, {given['day']}, {given['cause']} FROM movers WHERE TRUE "
+        f"{p['model']}, user_id, new, old, {p['at']}, {p['day']}, {p['cause']} FROM movers WHERE TRUE "
         f"ON CONFLICT (model, user_id) DO UPDATE SET {kept}",
         common,
     )
-    return _moved(tx, tier, now, layers.params["today"]) if stream else []
+    return _moved(tx, tier, now, params["today"]) if stream else []
 
 
-def _movers(layers: Layers, tier: Tier) -> str:
+@lru_cache(maxsize=256)
+def _movers(given: Known, shape: Scope, tier: Tier) -> str:
     """The SELECT of those whose level is another one now: user_id, old, new, up, facts."""
-    to = layers.to
+    layers, to = Layers(given, shape), given.to
     old = Ref("tier", tier.name, "level")
     conditions = tier_conditions(tier)
     layers.add([old])

@@ -61,7 +61,7 @@ def ensure_users(tx: Connection, project: Project, seen: Iterable[tuple[str, dat
     for key, at in seen:
         first[key] = min(at, first.get(key, at))
     there = ids_by_key(tx, first)
-    _upsert(tx, project, [(UserRecord(key), at) for key, at in first.items()])
+    _upsert(tx, project, [(UserRecord(key), at) for key, at in sorted(first.items())])  # in one order, or two workers block each other
     new = first.keys() - there.keys()
     return (ids_by_key(tx, first) if new else there), new
 

@@ -1,10 +1,10 @@
 """Versions of flows, the releases that hold their text, and small marks."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sop_engine.store.columns import table_of
 from sop_engine.store.tables import MarkRow, ReleaseRow, VersionRow
@@ -35,6 +35,13 @@ def set_mark(tx: Connection, name: str, value: str) -> None:
     """Remember something small."""
     if tx.execute(update(marks).where(marks.c.name == name).values(value=value)).rowcount == 0:
         tx.execute(insert(marks).values(name=name, value=value))
+
+
+def keep_marks(tx: Connection, prefix: str, names: Collection[str]) -> None:
+    """Forget the marks that begin so, but for these names."""
+    begin = marks.c.name.startswith(prefix, autoescape=True)
+    gone = [m for m in tx.execute(select(marks.c.name).where(begin)).scalars() if m.removeprefix(prefix) not in names]
+    tx.execute(delete(marks).where(marks.c.name.in_(gone)))
 
 
 def add_release(tx: Connection, release: str, files: Mapping[str, str], now: datetime) -> None:

@@ -69,7 +69,9 @@ def test_a_schedule_firing_twice_starts_each_user_once_an_occasion(engine: Engin
     shop.jump("2025-02-28 10:00")
     assert [start_scheduled(shop.app, shop.now) for _ in range(2)] == [3, 0]
     shop.until("2025-03-31 10:00")
-    assert all([f"{r.started_at.astimezone(shop.zone):%m-%d %H:%M}" for r in shop.runs(key)] == ["02-28 10:00", "03-28 10:00"] for key in keys(3))
+    assert all(
+        [f"{r.started_at.astimezone(shop.zone):%m-%d %H:%M}" for r in shop.runs(key)] == ["02-28 10:00", "03-28 10:00"] for key in keys(3)
+    )
 
 
 def test_missed_occasions_start_with_their_true_time_or_not_at_all_when_all_is_too_late(engine: Engine) -> None:
@@ -106,6 +108,16 @@ def test_only_is_asked_again_at_each_occasion(engine: Engine) -> None:
     shop.set("u1", vip=False)
     shop.until("2025-03-06 10:00")
     assert shop.sent() == ["note@03-03 10:00", "note@03-04 10:00"]
+
+
+def test_a_flow_that_comes_back_after_a_month_has_missed_nothing(engine: Engine) -> None:
+    shop = Shop(engine, every("day 10:00"), start="2025-02-01 12:00")
+    shop.user("u1")
+    shop.apply("tags:\n  unused: {}\n")
+    shop.until("2025-03-01 12:00")
+    shop.apply(every("day 10:00"))
+    shop.until("2025-03-03 12:00")
+    assert shop.states() == ["note:sent", "note:sent"]
 
 
 def test_two_thousand_users_start_page_by_page_and_nobody_twice(engine: Engine) -> None:

@@ -5,7 +5,8 @@ from sqlalchemy import Engine
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.core.errors import DeliveryError
-from tests.shop import Scripted, Shop, keys
+from tests.shop import Shop, keys
+from tests.shop_project import Scripted, text
 
 FLOW = """
 benefits:
@@ -53,7 +54,9 @@ def test_a_pool_of_ten_serves_ten_users_and_the_eleventh_is_promised_nothing(eng
 
 
 def test_the_benefit_that_stands_in_is_given_when_the_first_runs_out(engine: Engine) -> None:
-    shop = Shop(engine, flow("pool: G, worth: 20, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d, if_empty: other"), start="2025-03-01 12:00")
+    shop = Shop(
+        engine, flow("pool: G, worth: 20, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d, if_empty: other"), start="2025-03-01 12:00"
+    )
     shop.codes("G", "A", "B")
     carts(shop, 3)
     assert [g.benefit for g in shop.grants()] == ["gift", "gift", "other"]
@@ -74,7 +77,13 @@ def test_a_budget_is_used_up_to_the_last_coin_and_not_one_more(engine: Engine) -
 
 
 def test_the_budget_of_a_flow_binds_what_it_gives_in_all(engine: Engine) -> None:
-    shop = Shop(engine, flow(more="budget: 45 per 30d", steps="  give: {at: now, give: gift, send: coupon}\n  more: {after: 1h, give: other, send: coupon}"), start="2025-03-01 12:00")
+    shop = Shop(
+        engine,
+        flow(
+            more="budget: 45 per 30d", steps="  give: {at: now, give: gift, send: coupon}\n  more: {after: 1h, give: other, send: coupon}"
+        ),
+        start="2025-03-01 12:00",
+    )
     carts(shop, 3)
     assert shop.states() == ["give:sent", "more:planned", "give:sent", "more:planned", "give:skipped:budget", "more:planned"]
 
@@ -88,7 +97,11 @@ def test_a_user_gets_a_benefit_only_as_often_as_its_limit_says(engine: Engine) -
 
 
 def test_what_does_not_stack_waits_for_no_one_but_is_refused_while_another_is_unused(engine: Engine) -> None:
-    steps = "  a: {at: now, give: gift, send: coupon}\n  b: {after: 1h, give: other, send: coupon}\n  c: {at: day 9 10:00, give: other, send: coupon}"
+    steps = """\
+  a: {at: now, give: gift, send: coupon}
+  b: {after: 1h, give: other, send: coupon}
+  c: {at: day 9 10:00, give: other, send: coupon}\
+"""
     shop = Shop(engine, flow(steps=steps), start="2025-03-01 12:00")
     shop.user("u1")
     shop.event("u1", "cart")
@@ -98,7 +111,9 @@ def test_what_does_not_stack_waits_for_no_one_but_is_refused_while_another_is_un
 
 def test_two_gifts_of_one_batch_know_of_each_other(engine: Engine) -> None:
     steps = "  a: {at: now, give: gift, send: coupon}\n  b: {at: now, give: gift, send: coupon}\n  c: {at: now, give: other, send: coupon}"
-    shop = Shop(engine, flow("pool: G, worth: 20, valid: 7d, limit: 1 per 10d, budget: 1000 per 30d", steps=steps), start="2025-03-01 12:00")
+    shop = Shop(
+        engine, flow("pool: G, worth: 20, valid: 7d, limit: 1 per 10d, budget: 1000 per 30d", steps=steps), start="2025-03-01 12:00"
+    )
     shop.user("u1")
     shop.event("u1", "cart")
     assert shop.states() == ["a:sent", "b:skipped:limit", "c:skipped:stack"]
@@ -119,8 +134,6 @@ def test_a_later_step_makes_the_unused_coupon_void_in_the_same_act(engine: Engin
 
 
 def test_a_text_that_cannot_be_written_takes_no_code(engine: Engine) -> None:
-    from tests.shop import text
-
     named = {"named": text("named", "sms", variables="name: required, benefit.code: required", body="{{ name }} {{ benefit.code }}")}
     shop = Shop(engine, flow(steps="  give: {at: now, give: gift, send: named}"), start="2025-03-01 12:00", texts=named)
     shop.codes("G", "A")
@@ -145,7 +158,12 @@ def test_a_failed_send_gives_the_code_back_and_the_next_user_gets_it(engine: Eng
 def test_a_repeated_try_promises_the_same_code(engine: Engine) -> None:
     for pool in ("uploaded", "generated"):
         sms = Scripted([DeliveryError("retry_after", "not_accepted")])
-        shop = Shop(engine, flow(f"pool: P_{pool}, worth: 20, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d"), start="2025-03-01 12:00", channels={"sms": sms})
+        shop = Shop(
+            engine,
+            flow(f"pool: P_{pool}, worth: 20, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d"),
+            start="2025-03-01 12:00",
+            channels={"sms": sms},
+        )
         if pool == "uploaded":
             shop.codes("P_uploaded", "B", "A", "C")
         shop.user(pool)
@@ -189,7 +207,9 @@ def test_a_code_counts_as_used_once_and_is_over_after_its_last_day(engine: Engin
     assert states(shop) == ["gift:redeemed", "gift:expired"]
 
 
-@pytest.mark.parametrize(("valid", "last"), [("7d", "03-09 00:00"), ("48h", "03-03 12:00"), ("until sun", "03-03 00:00"), ("until month end", "04-01 00:00")])
+@pytest.mark.parametrize(
+    ("valid", "last"), [("7d", "03-09 00:00"), ("48h", "03-03 12:00"), ("until sun", "03-03 00:00"), ("until month end", "04-01 00:00")]
+)
 def test_a_benefit_is_valid_through_the_end_of_its_last_day(engine: Engine, valid: str, last: str) -> None:
     shop = Shop(engine, flow(f"pool: G, worth: 20, valid: {valid}, limit: 9 per 1d, budget: 1000 per 30d"), start="2025-03-01 12:00")
     carts(shop, 1)

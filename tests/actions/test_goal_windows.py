@@ -134,7 +134,15 @@ def test_keep_going_after_the_goal_sends_the_rest_and_runs_the_goal_step_once(en
 
 
 def test_keep_going_after_leaving_stays_in_the_flow(engine: Engine) -> None:
-    book = "playbook: p\nintent: maintain\nstart: {enter: visits7 >= 1}\ngoal: joins\nkeep_going: left\nsteps:\n  late_step: {at: day 9 10:00, send: hello}\n"
+    book = """\
+playbook: p
+intent: maintain
+start: {enter: visits7 >= 1}
+goal: joins
+keep_going: left
+steps:
+  late_step: {at: day 9 10:00, send: hello}
+"""
     shop = Shop(engine, book)
     shop.user("u1")
     shop.event("u1", "visit", at="2025-03-01 12:00")
@@ -143,7 +151,17 @@ def test_keep_going_after_leaving_stays_in_the_flow(engine: Engine) -> None:
 
 
 def test_a_goal_step_runs_at_the_goal_and_may_read_the_event_that_reached_it(engine: Engine) -> None:
-    body = {"thanks": "---\ntemplate: thanks\nchannel: sms\npurpose: service\nvariables: {event.order_id: required}\n---\nthanks for {{ event.order_id }}\n"}
+    body = {
+        "thanks": """\
+---
+template: thanks
+channel: sms
+purpose: service
+variables: {event.order_id: required}
+---
+thanks for {{ event.order_id }}
+"""
+    }
     book = flow("goal: {event: order, within: 3d}") + "  well_done: {at: goal, send: thanks}\n"
     shop = Shop(engine, book, texts=body)
     shop.user("u1")

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.shop import BENEFIT, Shop
+from tests.shop import Shop
+from tests.shop_project import BENEFIT
 
 WELCOME = f"""
 benefits:

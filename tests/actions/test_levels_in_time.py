@@ -6,7 +6,8 @@ from decimal import Decimal
 from sqlalchemy import Engine
 
 from sop_engine.core.records import UserRecord
-from tests.shop import CATALOGUE, Shop, keys
+from tests.shop import Shop, keys
+from tests.shop_project import CATALOGUE
 
 STAGES = """
 tier: stage
@@ -104,8 +105,11 @@ def test_keep_holds_those_who_are_in_and_lets_nobody_else_in(engine: Engine) -> 
 
 
 def test_a_level_says_where_a_user_came_from_and_a_flow_may_ask_that(engine: Engine) -> None:
-    book = BACK.replace("lost: {intent: win_back, no_benefit: x, again: after 30d, steps: {wake: {at: now, send: hello_push}}}", "lost: {none: x}").replace(
-        "awake: {none: x}", "awake: {intent: serve, no_benefit: x, only: stage.before = lost, again: always, steps: {hi: {at: now, send: receipt}}}"
+    book = BACK.replace(
+        "lost: {intent: win_back, no_benefit: x, again: after 30d, steps: {wake: {at: now, send: hello_push}}}", "lost: {none: x}"
+    ).replace(
+        "awake: {none: x}",
+        "awake: {intent: serve, no_benefit: x, only: stage.before = lost, again: always, steps: {hi: {at: now, send: receipt}}}",
     )
     shop = Shop(engine, STAGES, book, start="2025-03-01 09:00")
     shop.user("u1")
@@ -136,7 +140,9 @@ def test_a_metric_set_by_hand_moves_levels(engine: Engine) -> None:
     assert shop.facts("u1", "stage") == ["awake"]
 
 
-RANKED = CATALOGUE.replace("tags:\n  vip", "metrics:\n  grade: {grade: spent, cuts: median, names: [low, high], only: orders > 0}\n---\ntags:\n  vip")
+RANKED = CATALOGUE.replace(
+    "tags:\n  vip", "metrics:\n  grade: {grade: spent, cuts: median, names: [low, high], only: orders > 0}\n---\ntags:\n  vip"
+)
 TWO = "tier: value\nnote: x\nonly: orders > 0\nlevels:\n  best: grade = high\n  rest: otherwise\n"
 
 
@@ -165,7 +171,15 @@ def test_cut_points_of_a_population_are_frozen_until_the_next_refresh(engine: En
 
 
 def test_an_order_moves_a_user_at_once_and_the_old_levels_touches_are_cancelled(engine: Engine) -> None:
-    book = "playbook: v\ntier: value\ngoal: joins\nintent: cultivate\nlevels:\n  rest: {no_benefit: x, again: always, steps: {try: {at: day 1 10:00, send: hello}}}\n  best: {no_benefit: x, steps: {welcome: {at: day 0 18:00, send: receipt}}}\n"
+    book = """\
+playbook: v
+tier: value
+goal: joins
+intent: cultivate
+levels:
+  rest: {no_benefit: x, again: always, steps: {try: {at: day 1 10:00, send: hello}}}
+  best: {no_benefit: x, steps: {welcome: {at: day 0 18:00, send: receipt}}}
+"""
     shop = shoppers(engine, book)
     shop.user("u9")
     shop.event("u9", "order", at="2025-03-02 09:00", order_id="a", amount=5)
@@ -184,7 +198,16 @@ def test_who_is_in_no_level_is_unscored_and_a_refund_may_lead_there_at_once(engi
     assert shop.moves("u9", "value")[-1] == ("best", None, "03-02 10:00")
 
 
-UNSCORED = "playbook: v\ntier: value\ngoal: joins\nintent: serve\nlevels:\n  rest: {none: x}\n  best: {none: x}\n  unscored: {no_benefit: x, again: never, steps: {ask: {at: now, send: receipt}}}\n"
+UNSCORED = """\
+playbook: v
+tier: value
+goal: joins
+intent: serve
+levels:
+  rest: {none: x}
+  best: {none: x}
+  unscored: {no_benefit: x, again: never, steps: {ask: {at: now, send: receipt}}}
+"""
 
 
 def test_a_flow_for_the_unscored_starts_for_who_becomes_unscored_and_ends_when_a_level_is_found(engine: Engine) -> None:

@@ -1,11 +1,11 @@
 """How much one user gets: caps, who goes first, opening hours, silence, refusals, a person who takes over, switches."""
 
+import pytest
 from sqlalchemy import Engine, insert
 
-import pytest
-
 from sop_engine.store.consent import switches
-from tests.shop import CATALOGUE, Shop, text
+from tests.shop import Shop
+from tests.shop_project import CATALOGUE, text
 
 
 def flow(name: str, step: str, *more: str, intent: str = "cultivate") -> str:
@@ -27,7 +27,11 @@ def begin(engine: Engine, *documents: str, project: dict[str, str] | None = None
 
 
 def test_a_cap_holds_over_channels_and_playbooks_and_the_rest_waits_for_the_next_day(engine: Engine) -> None:
-    books = [flow("a", HELLO), flow("b", "  hi: {at: day 1 11:00, send: hello_mail}"), flow("c", "  hi: {at: day 1 12:00, send: hello_push}")]
+    books = [
+        flow("a", HELLO),
+        flow("b", "  hi: {at: day 1 11:00, send: hello_mail}"),
+        flow("c", "  hi: {at: day 1 12:00, send: hello_push}"),
+    ]
     shop = begin(engine, *books, project={"caps": "[2 per 1d]"})
     shop.until("2025-03-02 20:00")
     assert shop.sent() == ["hi@03-02 10:00", "hi@03-02 11:00"]
@@ -67,7 +71,11 @@ def test_a_cap_in_hours_is_exact(engine: Engine) -> None:
 
 def test_the_cap_of_a_channel_leaves_other_channels_alone(engine: Engine) -> None:
     catalogue = CATALOGUE.replace("sms: {via: outbox, to: phone}", "sms: {via: outbox, to: phone, caps: [1 per 1d]}")
-    shop = begin(engine, flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 2h, send: again}\n  z: {after: 3h, send: hello_mail}"), catalogue=catalogue)
+    shop = begin(
+        engine,
+        flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 2h, send: again}\n  z: {after: 3h, send: hello_mail}"),
+        catalogue=catalogue,
+    )
     shop.until("2025-03-01 20:00")
     assert shop.sent() == ["x@03-01 13:00", "z@03-01 15:00"]
 
@@ -112,7 +120,9 @@ def test_marketing_waits_for_the_opening_hours_of_the_users_own_zone(engine: Eng
 
 
 def test_the_end_of_the_hours_is_outside_and_their_beginning_inside(engine: Engine) -> None:
-    shop = begin(engine, flow("a", "  x: {at: day 1 21:00, send: hello}\n  y: {at: day 2 20:59, send: again}\n  z: {at: day 3 09:00, send: third}"))
+    shop = begin(
+        engine, flow("a", "  x: {at: day 1 21:00, send: hello}\n  y: {at: day 2 20:59, send: again}\n  z: {at: day 3 09:00, send: third}")
+    )
     shop.until("2025-03-05 12:00")
     assert shop.sent() == ["x@03-03 09:00", "y@03-03 20:59", "z@03-04 09:00"]
 
@@ -141,7 +151,10 @@ STAGES = "tier: stage\nnote: x\nlevels:\n  silent: quiet >= 7\n  awake: otherwis
 
 
 def test_a_silent_level_gets_no_promotion_but_win_back_and_service(engine: Engine) -> None:
-    books = [flow("tea", "  hi: {at: day 8 10:00, send: hello}\n  note: {at: day 8 10:00, send: receipt}"), flow("back", "  hi: {at: day 8 10:00, send: again}", intent="win_back")]
+    books = [
+        flow("tea", "  hi: {at: day 8 10:00, send: hello}\n  note: {at: day 8 10:00, send: receipt}"),
+        flow("back", "  hi: {at: day 8 10:00, send: again}", intent="win_back"),
+    ]
     shop = begin(engine, STAGES, *books, project={"primary_tier": "stage"})
     shop.until("2025-03-09 10:00")
     assert [m.template for m in shop.outbox()] in (["again", "receipt"], ["receipt", "again"])
@@ -157,13 +170,17 @@ def test_after_so_many_days_without_activity_promotions_are_stale_from_that_very
 
 
 def test_who_is_not_in_the_projects_only_gets_no_marketing(engine: Engine) -> None:
-    shop = begin(engine, flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 1h, send: receipt}"), project={"only": "not staff"}, staff=True)
+    shop = begin(
+        engine, flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 1h, send: receipt}"), project={"only": "not staff"}, staff=True
+    )
     shop.until("2025-03-01 13:00")
     assert sorted(shop.states()) == ["x:skipped:excluded", "y:sent"]
 
 
 def test_a_refused_channel_is_not_used_and_the_next_template_is(engine: Engine) -> None:
-    shop = begin(engine, flow("a", "  x: {after: 1h, send: [hello, hello_mail]}\n  y: {after: 1h, send: receipt}\n  z: {after: 1h, send: hello}"))
+    shop = begin(
+        engine, flow("a", "  x: {after: 1h, send: [hello, hello_mail]}\n  y: {after: 1h, send: receipt}\n  z: {after: 1h, send: hello}")
+    )
     shop.event("u1", "unsubscribed", channel="sms")
     shop.until("2025-03-01 13:00")
     assert [m.template for m in shop.outbox()] == ["hello_mail"]
@@ -190,7 +207,13 @@ def test_a_block_is_a_refusal_of_that_channel(engine: Engine) -> None:
 
 def test_who_replies_gets_a_person_and_the_flows_wait_until_the_task_is_done(engine: Engine) -> None:
     reply = {"answer": text("answer", "desk", purpose="internal", variables="event.text: required", body="said {{ event.text }}")}
-    shop = Shop(engine, flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 2h, send: receipt}"), start="2025-03-01 12:00", project={"on_reply": "answer"}, texts=reply)
+    shop = Shop(
+        engine,
+        flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 2h, send: receipt}"),
+        start="2025-03-01 12:00",
+        project={"on_reply": "answer"},
+        texts=reply,
+    )
     shop.user("u1")
     shop.event("u1", "cart")
     shop.event("u1", "replied", text="hm")
@@ -216,7 +239,13 @@ def test_a_stopped_scope_waits_and_goes_on_when_it_is_released(engine: Engine, s
 
 def test_a_broken_text_that_would_say_a_forbidden_word_is_not_sent(engine: Engine) -> None:
     named = {"named": text("named", "sms", variables="name: friend", body="hi {{ name }}")}
-    shop = Shop(engine, flow("a", "  x: {after: 1h, send: [named, hello_push]}"), start="2025-03-01 12:00", project={"never_say": "[loser]"}, texts=named)
+    shop = Shop(
+        engine,
+        flow("a", "  x: {after: 1h, send: [named, hello_push]}"),
+        start="2025-03-01 12:00",
+        project={"never_say": "[loser]"},
+        texts=named,
+    )
     shop.user("u1", name="loser")
     shop.event("u1", "cart")
     shop.until("2025-03-01 13:00")

@@ -7,9 +7,10 @@ from sqlalchemy import Engine
 
 from sop_engine.actions.intend import intend
 from sop_engine.channels.contract import Receipt
-from sop_engine.core.errors import DeliveryError
+from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.store import touches
-from tests.shop import Scripted, Shop, keys
+from tests.shop import Shop, keys
+from tests.shop_project import Scripted
 
 FLOW = """
 playbook: cart
@@ -191,7 +192,12 @@ def test_an_unclear_answer_counts_in_the_caps(engine: Engine) -> None:
 
 def test_a_repeated_step_goes_on_after_an_unclear_answer(engine: Engine) -> None:
     sms = Scripted([DeliveryError("unknown", "no_answer")])
-    shop = Shop(engine, "playbook: p\nintent: serve\nstart: {event: cart}\ngoal: joins\nsteps:\n  ping: {every: day 10:00, send: receipt}\n", start="2025-03-01 10:00", channels={"sms": sms})
+    shop = Shop(
+        engine,
+        "playbook: p\nintent: serve\nstart: {event: cart}\ngoal: joins\nsteps:\n  ping: {every: day 10:00, send: receipt}\n",
+        start="2025-03-01 10:00",
+        channels={"sms": sms},
+    )
     shop.user("u1")
     shop.event("u1", "cart")
     shop.until("2025-03-03 10:00")
@@ -239,8 +245,23 @@ def test_a_delivered_message_is_an_event_that_may_be_a_goal(engine: Engine) -> N
 
 
 def test_a_touch_is_late_when_nobody_worked_and_the_others_are_sent(engine: Engine) -> None:
-    shop, sms = begin(engine)
+    shop, _ = begin(engine)
     shop.event("u1", "cart", at="2025-03-01 10:59")
     shop.jump("2025-03-01 15:30")
     shop.beat()
     assert sorted(shop.states()) == ["hi:sent", "hi:skipped:late", "then:planned"]
+
+
+def test_a_channel_that_is_not_set_up_sends_nothing_and_is_tried_again(engine: Engine) -> None:
+    shop, sms = begin(engine)
+    adapters = shop.app.adapters
+
+    def broken(_app: object, _channel: object) -> Scripted:
+        raise Refused("there is no account")
+
+    shop.app.adapters = broken
+    shop.until("2025-03-01 11:00")
+    assert shop.states() == ["hi:planned:configuration"]
+    shop.app.adapters = adapters
+    shop.until("2025-03-01 11:02")
+    assert (shop.states()[0], len(sms.handed)) == ("hi:sent", 1)

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from sqlalchemy import Engine
 
-from tests.shop import Shop, keys, text
+from tests.shop import Shop, keys
+from tests.shop_project import CATALOGUE, text
 
 HEAD = """
 playbook: flow
@@ -48,7 +49,11 @@ def test_moments_lengths_and_chains_come_when_they_say(engine: Engine) -> None:
 
 
 def test_what_waits_for_a_step_that_never_ran_is_never_planned(engine: Engine) -> None:
-    steps = "  first: {at: day 1 10:00, when: vip, send: receipt}\n  second: {at: day 1 10:00, from: first, send: receipt}\n  third: {at: day 1 10:00, from: second, send: receipt}\n"
+    steps = """\
+  first: {at: day 1 10:00, when: vip, send: receipt}
+  second: {at: day 1 10:00, from: first, send: receipt}
+  third: {at: day 1 10:00, from: second, send: receipt}
+"""
     shop = run(engine, steps, until="2025-03-20 12:00")
     assert shop.states() == ["first:skipped:when"]
     assert shop.ends("u1") == ["finished"]
@@ -96,7 +101,12 @@ def test_a_repeated_step_comes_on_its_days(engine: Engine, schedule: str, start:
 
 def test_a_repeated_step_goes_on_after_a_refusal_and_stops_with_the_run(engine: Engine) -> None:
     head = HEAD.replace("goal: joins", "goal: {event: order, within: 30d}")
-    shop = run(engine, "  ping: {every: day 10:00, when: weekday_is_even, send: receipt}\n".replace("when: weekday_is_even", "when: visits7 = 0"), until="2025-03-02 10:00", head=head)
+    shop = run(
+        engine,
+        "  ping: {every: day 10:00, when: weekday_is_even, send: receipt}\n".replace("when: weekday_is_even", "when: visits7 = 0"),
+        until="2025-03-02 10:00",
+        head=head,
+    )
     shop.event("u1", "visit", at="2025-03-02 12:00")
     shop.until("2025-03-10 10:00")
     assert shop.sent() == ["ping@03-02 10:00", "ping@03-09 10:00", "ping@03-10 10:00"]
@@ -141,7 +151,12 @@ def test_done_and_used_are_known_of_a_step(engine: Engine) -> None:
   a: {after: 1h, when: step.ask.done, send: receipt}
   b: {after: 1h, when: step.gift.used, send: receipt}
 """
-    shop = Shop(engine, HEAD + steps, "benefits:\n  g: {pool: G, worth: 5, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d}\n", start="2025-03-01 12:00")
+    shop = Shop(
+        engine,
+        HEAD + steps,
+        "benefits:\n  g: {pool: G, worth: 5, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d}\n",
+        start="2025-03-01 12:00",
+    )
     for key in ("u1", "u2"):
         shop.user(key, adviser="ann")
         shop.event(key, "cart")
@@ -182,7 +197,20 @@ def test_the_clock_change_loses_and_doubles_nothing(engine: Engine, start: str, 
 
 
 def test_a_step_sets_tags_and_attributes_and_they_move_levels_at_once(engine: Engine) -> None:
-    book = "tier: rank\nnote: x\nlevels:\n  best: vip\n  rest: otherwise\n---\nplaybook: ranks\ntier: rank\ngoal: joins\nlevels:\n  rest: {none: x}\n  best: {intent: serve, no_benefit: y, steps: {hi: {at: now, send: receipt}}}\n"
+    book = """\
+tier: rank
+note: x
+levels:
+  best: vip
+  rest: otherwise
+---
+playbook: ranks
+tier: rank
+goal: joins
+levels:
+  rest: {none: x}
+  best: {intent: serve, no_benefit: y, steps: {hi: {at: now, send: receipt}}}
+"""
     shop = Shop(engine, HEAD + "  mark: {after: 1h, set: {vip: true, city: Paris}}\n", book, start="2025-03-01 12:00")
     shop.user("u1")
     shop.event("u1", "cart")
@@ -197,7 +225,12 @@ def test_a_choice_by_attribute_takes_the_word_or_otherwise_or_does_nothing(engin
   b: {at: now, by: city, send: {Paris: receipt, Beijing: task}}
   c: {at: now, by: city, give: {Paris: g}, send: receipt}
 """
-    shop = Shop(engine, HEAD + steps, "benefits:\n  g: {pool: G, worth: 5, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d}\n", start="2025-03-01 12:00")
+    shop = Shop(
+        engine,
+        HEAD + steps,
+        "benefits:\n  g: {pool: G, worth: 5, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d}\n",
+        start="2025-03-01 12:00",
+    )
     for key, given in (("paris", {"city": "Paris"}), ("home", {"city": "Shanghai"}), ("none", {})):
         shop.user(key, adviser="ann", **given)  # type: ignore[arg-type]
         shop.event(key, "cart")
@@ -214,7 +247,13 @@ def test_the_next_template_is_tried_and_every_answer_is_written_down(engine: Eng
         "named": text("named", "sms", variables="name: required", body="hi {{ name }}"),
         "with_name": text("with_name", "sms", variables="name: friend", body="hi {{ name }}"),
     }
-    shop = Shop(engine, HEAD + "  a: {at: now, send: [hello_mail, named, task]}\n  b: {at: now, send: [hello_mail, named]}\n  c: {at: now, send: with_name}\n", start="2025-03-01 12:00", texts=listed)
+    shop = Shop(
+        engine,
+        HEAD
+        + "  a: {at: now, send: [hello_mail, named, task]}\n  b: {at: now, send: [hello_mail, named]}\n  c: {at: now, send: with_name}\n",
+        start="2025-03-01 12:00",
+        texts=listed,
+    )
     shop.user("u1", mail="a@example.com", adviser="ann")
     shop.event("u1", "cart")
     assert [(m.template, m.text) for m in shop.outbox()] == [("task", "task"), ("with_name", "hi friend")]
@@ -228,8 +267,6 @@ def test_the_next_template_is_tried_and_every_answer_is_written_down(engine: Eng
 
 
 def test_a_text_that_is_too_long_gives_way_to_the_next_template(engine: Engine) -> None:
-    from tests.shop import CATALOGUE
-
     catalogue = CATALOGUE.replace("sms: {via: outbox, to: phone}", "sms: {via: outbox, to: phone, max_length: 20}")
     listed = {"long": text("long", "sms", purpose="service", variables="name: friend", body="hi {{ name }}")}
     shop = Shop(engine, start="2025-03-01 12:00", texts=listed)

@@ -16,11 +16,14 @@ from sop_engine.core.records import EventRecord
 from sop_engine.store import touches
 from sop_engine.store.engine import open_engine
 from tests.conftest import Databases
-from tests.shop import BENEFIT, Shop
+from tests.shop import Shop
+from tests.shop_project import BENEFIT
 
 DEADLINE_S = 20
 FLOW = "playbook: NAME\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {after: 1h, send: hello}\n"
-GIFT = "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  gift: {after: 1h, give: gift, send: coupon}\n"
+GIFT = (
+    "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  gift: {after: 1h, give: gift, send: coupon}\n"
+)
 
 
 @pytest.fixture
@@ -142,3 +145,24 @@ def test_the_same_event_in_two_workers_is_stored_once_and_starts_once(postgres: 
     cart = shop.record("u1", "cart", "2025-03-01 11:00", {"id": "same"})
     while_open(shop, lambda work: store(work, cart), lambda: record_events(shop.app, [cart], shop.now))
     assert len(shop.runs("u1")) == 2  # the one of `begin`, and one
+
+
+def test_workers_that_take_the_same_users_in_another_order_do_not_block_each_other(postgres: Engine) -> None:
+    shop = begin(postgres, FLOW.replace("NAME", "a"))
+    names = [f"user{n}" for n in range(30)]
+    failed: list[Exception] = []
+
+    def take(order: list[str]) -> None:
+        try:
+            for _ in range(10):
+                record_events(shop.app, [shop.record(name, "visit", "2025-03-01 11:00", {}) for name in order], shop.now)
+        except Exception as error:
+            failed.append(error)
+
+    workers = [Thread(target=take, args=(order,)) for order in (names, names[::-1])]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(DEADLINE_S)
+    assert failed == []
+    assert {tuple(shop.facts(name, "visits7")) for name in names} == {(20,)}

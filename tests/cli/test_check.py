@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sop_engine.cli.output import table, width
+from sop_engine.cli.output import paint, table, width
 from sop_engine.cli.problems import in_text
 from sop_engine.core.errors import Problem
 from tests.cli.conftest import Shop
@@ -127,3 +127,11 @@ def test_help_and_check_load_nothing_heavy(words: list[str], fresh: Shop) -> Non
 def test_a_table_is_straight_whatever_stands_in_it() -> None:
     assert width("ａb😀") == 5
     assert table([["新客", 1], ["x", 10]], right=(1,)) == "新客   1\nx     10"
+
+
+def test_colours_are_for_terminals_and_never_against_ones_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert paint("error", "red") == "\x1b[31merror\x1b[0m"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert paint("error", "red") == "error"

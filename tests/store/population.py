@@ -12,6 +12,7 @@ from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.store import fits, metric_values, tags
 from sop_engine.store.events import add_events
+from sop_engine.store.layers import known
 from sop_engine.store.placements import place
 from sop_engine.store.scope import Scope
 from sop_engine.store.users import add_users, ensure_users
@@ -50,4 +51,4 @@ def place_everybody(tx: Connection, project: Project, now: datetime, *, cause: s
     """Tags by rule, then every model in order."""
     tags.refresh_rule_tags(tx, project, Scope.everybody(), now)
     for model in models_in_order(project):
-        place(tx, project, model, Scope.everybody(), now, cause=cause, release="test")
+        place(tx, known(tx, project, now), model, Scope.everybody(), now, cause=cause, release="test")

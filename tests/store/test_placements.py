@@ -17,6 +17,7 @@ from sop_engine.core.records import UserRecord
 from sop_engine.core.tiers import Level, Move, Placer, Tier
 from sop_engine.store.engine import transaction
 from sop_engine.store.facts import read_facts
+from sop_engine.store.layers import known
 from sop_engine.store.levels import ByHand, Moved, current_levels, set_by_hand
 from sop_engine.store.placements import place
 from sop_engine.store.scope import Scope
@@ -49,7 +50,8 @@ PROJECT = Project(
 
 
 def put(tx: Connection, tier: Tier, scope: Scope, days: int = 0) -> list[Moved]:
-    return place(tx, PROJECT, tier, scope, NOW + timedelta(days=days), cause="sweep", release="r1")
+    now = NOW + timedelta(days=days)
+    return place(tx, known(tx, PROJECT, now), tier, scope, now, cause="sweep", release="r1")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_only_the_users_asked_about_are_moved_and_movers_may_be_left_inside(engi
         ids = add_users(tx, PROJECT, [UserRecord(f"u{i}", NOW, {"分": Decimal(5)}) for i in range(3)])
         assert [m.user_id for m in put(tx, LADDER, Scope.of([ids["u1"]]))] == [ids["u1"]]
         assert put(tx, LADDER, Scope.of([])) == []
-        assert place(tx, PROJECT, LADDER, Scope.everybody(), NOW, cause="apply", release="r", stream=False) == []
+        assert place(tx, known(tx, PROJECT, NOW), LADDER, Scope.everybody(), NOW, cause="apply", release="r", stream=False) == []
         assert len(current_levels(tx, ids.values())) == 3
 
 

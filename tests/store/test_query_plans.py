@@ -12,6 +12,7 @@ from sop_engine.core.models import models_in_order
 from sop_engine.store import facts, metric_values, midnight, placements
 from sop_engine.store.dialect import run
 from sop_engine.store.engine import open_engine, transaction
+from sop_engine.store.layers import known
 from sop_engine.store.migrate import upgrade
 from sop_engine.store.scope import Scope
 from tests.builders import at, example_project
@@ -26,7 +27,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "the facts of one user": lambda tx: facts.read_facts(
         tx, PROJECT, [*PROJECT.metrics, *PROJECT.tags, *PROJECT.tiers], Scope.of([1]), NOW
     ),
-    "the level of one user": lambda tx: placements.place(tx, PROJECT, TIER, Scope.of([1]), NOW, cause="event", release="r"),
+    "the level of one user": lambda tx: placements.place(tx, known(tx, PROJECT, NOW), TIER, Scope.of([1]), NOW, cause="event", release="r"),
     "the window edges of a day": lambda tx: midnight.sweep(tx, PROJECT, (NOW + timedelta(days=1)).date(), NOW),
 }
 BIG = re.compile(r"SCAN (events|e|users|u|user_metrics|placements|moves|user_tags)\b")
