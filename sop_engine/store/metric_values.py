@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -36,20 +37,24 @@ def recompute(tx: Connection, project: Project, scope: Scope, now: datetime, *, 
 
 def write_values(tx: Connection, project: Project, scope: Scope, now: datetime, wanted: Iterable[Aggregate], *, into: str) -> None:
     """Compute columns into a table with user_id as its key."""
-    to = dialect(tx)
-    aggregates = list(wanted)
-    queries = MetricQueries(to, project, scope)
+    to, aggregates = dialect(tx), tuple(wanted)
+    params = scope.params(to) | moment_params(to, project, aggregates, now)
+    run(tx, _writing(to, project, scope.shape, aggregates, into), params)
+
+
+@lru_cache(maxsize=256)
+def _writing(to: Dialect, project: Project, shape: Scope, aggregates: tuple[Aggregate, ...], into: str) -> str:
+    queries = MetricQueries(to, project, shape)
     queries.add(aggregates)
     columns = [a.column for a in aggregates]
-    users, these = scope.joined(to, "users", "u", "id")
+    users, these = shape.joined(to, "users", "u", "id")
     joins = " ".join(f"LEFT JOIN {name} ON {name}.user_id = u.id" for name in queries.sources)
     values = ", ".join(queries.columns[c] for c in columns)
     written = ", ".join(f"{c} = excluded.{c}" for c in columns)
-    sql = (
+    return (
         f"INSERT INTO {into} (user_id, {', '.join(columns)}) {'WITH ' if queries.with_ else ''}{', '.join(queries.with_)} "
         f"SELECT u.id, {values} FROM {users} {joins} WHERE {these} ORDER BY u.id ON CONFLICT (user_id) DO UPDATE SET {written}"
     )
-    run(tx, sql, scope.params(to) | moment_params(to, project, aggregates, now))
 
 
 def moment_params(to: Dialect, project: Project, aggregates: Iterable[Aggregate], now: datetime) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import sklearn.linear_model  # noqa: F401 - it does not load while the clock is 
 from sop_engine.actions.importing import UNFINISHED, Source, import_rows
 from sop_engine.cli.opening import open_database
 from sop_engine.core.records import EventRecord
-from sop_engine.store import versions
+from sop_engine.store import consent, people, versions
 from tests.builders import at
 from tests.cli.conftest import Shop
 
@@ -193,17 +194,22 @@ def test_json_has_the_numbers(shop: Shop) -> None:
 
 
 def test_the_example_project_takes_refusals_and_keywords_from_history(brand: Shop, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(brand.folder, tmp_path / "own")
     own = Shop(tmp_path / "own")
     own.ok("apply", "--yes", "--no-test", "--approved-by", "王")
-    text = "event,user_id,at,channel,text\nunsubscribed,u1,2025-06-01,短信,\nchat_message,u2,2025-06-09,,我要退货，别再发了\n"
-    own.ok("import", own.write("e.csv", text), "--as", "events")
+    rows = [
+        "unsubscribed,u1,2025-06-01,短信,",
+        "replied,u1,2025-06-01,,好的",
+        "chat_message,u2,2025-06-09,,有优惠券吗",
+        "chat_message,u2,2024-06-09,,低脂的",
+    ]
+    own.ok("import", own.write("e.csv", "event,user_id,at,channel,text\n" + "\n".join(rows)), "--as", "events")
     app = open_database(own.folder)
     with app.transaction() as tx:
-        from sop_engine.store import consent, people
-
-        assert consent.opt_outs_of(tx, [people.get_id(tx, "u1")]) == {people.get_id(tx, "u1"): frozenset({"短信"})}
+        one = people.get_id(tx, "u1")
+        assert consent.opt_outs_of(tx, [one]) == {one: frozenset({"短信"})}
     app.engine.dispose()
-    assert own.json("tasks") == []
+    assert own.json("tasks") == []  # an old reply hands nobody over
+    assert [(t["tag"], t["until"]) for t in own.json("user", "u2")["tags"]] == [
+        ("价格敏感", "2025-12-06")
+    ]  # 180 days from when it was said
