@@ -151,6 +151,11 @@ class App:
             self._opened[channel.name] = self.adapters(self, channel)
         return self._opened[channel.name]
 
+    def close(self) -> None:
+        """Let go of the connections of channels; they are opened again when needed."""
+        for adapter in self._opened.values():
+            adapter.close()
+
 
 @dataclass
 class Work:

@@ -14,7 +14,7 @@ from tests.test_house import ROOT, nodes, python_files
 
 DOCS = ROOT / "docs"
 PAGES = ("quickstart", "playbooks", "problems", "commands", "architecture", "states", "glossary", "settings")
-REASON_AT = {"Skip": 0, "Defer": 0, "Refused": 0, "Decline": 0, "GiveUp": 0, "end_runs": 2}
+REASON_AT = {"Skip": 0, "Defer": 0, "Refused": 0, "Decline": 0, "GiveUp": 0, "end_runs": 2, "end": 1}
 NOT_A_MESSAGE = {"range", "max", "min", "round"}
 
 

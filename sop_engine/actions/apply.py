@@ -20,7 +20,7 @@ from sop_engine.core.run import Run
 from sop_engine.core.schedule import RunTimes, reconcile, wanted, wanted_after
 from sop_engine.core.version import fingerprint
 from sop_engine.store import metric_values, runs, touches, versions
-from sop_engine.store.people import people
+from sop_engine.store.people import lock_everybody, people
 from sop_engine.store.scope import Scope
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
     """Make a checked project live, in one transaction. Raises Refused when a changed flow needs an approval that is missing."""
     options = options or Options()
     with app.transaction() as tx:
+        lock_everybody(tx)
         changes = _changes(tx, project)
         _need_approval(changes, options)
         versions.add_release(tx, project.hash, files, now)

@@ -12,6 +12,7 @@ from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Run, Touch
 from sop_engine.core.schedule import DONE, Progress, closes_at, goal_window_end, wanted_at
 from sop_engine.store import grants, runs, touches
+from sop_engine.store.people import lock_users
 
 
 def flow_of(work: Work, run: Run) -> Flow | None:
@@ -173,5 +174,9 @@ def _progress(run: Run, listed: Sequence[Touch]) -> Progress:
 def close_finished(work: Work) -> int:
     """End the runs that are finished by now; how many."""
     due = runs.runs_to_close(work.tx, work.now)
+    if due:
+        lock_users(work.tx, {run.user_id for run in due})
+        now = runs.get_runs(work.tx, [run.id for run in due]).values()  # another worker may have changed them meanwhile
+        due = [run for run in now if run.open and run.close_at is not None and run.close_at <= work.now]
     end_runs(work, due, "finished")
     return len(due)

@@ -22,7 +22,7 @@ from sop_engine.store import events as store_events
 from sop_engine.store import facts as store_facts
 from sop_engine.store import midnight, runs, tags
 from sop_engine.store import users as store_users
-from sop_engine.store.people import lock_users
+from sop_engine.store.people import lock_some, lock_users
 from sop_engine.store.scope import Scope
 
 TRIGGER_WINDOW = timedelta(hours=72)  # an event that comes later starts no flow
@@ -82,6 +82,7 @@ def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
 
 
 def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Recorded:
+    lock_some(work.tx)
     known = store_events.known_messages(work.tx, [r.message_id for r in batch])
     fresh = list({r.message_id: r for r in reversed(batch) if r.message_id not in known}.values())[::-1]  # of two alike the first
     if not fresh:

@@ -18,6 +18,7 @@ from sop_engine.core.interest import known_names
 from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
 from sop_engine.store import consent, grants, runs, touches
 from sop_engine.store import facts as store_facts
+from sop_engine.store.people import lock_users
 from sop_engine.store.scope import Scope
 
 
@@ -38,6 +39,7 @@ class Done:
 
 def settle(work: Work, answered: Sequence[tuple[Item, Receipt | DeliveryError]]) -> None:
     """Write the channel's answers: sent, planned again, failed or unknown; codes are issued, kept or released accordingly."""
+    lock_users(work.tx, {item.touch.user_id for item, _ in answered})
     rows: list[dict[str, object]] = []
     done: list[Done] = []
     receipts: list[tuple[int, str, datetime]] = []

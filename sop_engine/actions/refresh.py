@@ -10,6 +10,7 @@ from sop_engine.core.forms import Schedule
 from sop_engine.core.metrics import Fit, Metric
 from sop_engine.core.recurrence import next_time
 from sop_engine.store import fits, frozen
+from sop_engine.store.people import lock_everybody
 
 DAILY = Schedule("day", 3 * 60)  # refreshes are at 03:00
 
@@ -19,6 +20,7 @@ def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:
     if not force and app.no_refresh_before is not None and now < app.no_refresh_before:
         return []
     with app.work(now) as work:
+        lock_everybody(work.tx)
         names = fit_due(work, lambda metric, last: force or is_due(metric.refresh, last, now, work.live.zone))
         if names:
             place_everybody(work, "refresh")

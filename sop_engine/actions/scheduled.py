@@ -10,6 +10,7 @@ from sop_engine.core.playbook import Flow
 from sop_engine.core.recurrence import next_time
 from sop_engine.store import facts as store_facts
 from sop_engine.store import versions
+from sop_engine.store.people import lock_everybody
 
 PAGE = 1000
 FIRED = "fired:"  # begins the marks that say when a flow started last
@@ -44,6 +45,10 @@ def _next(work: Work, flow: Flow) -> datetime | None:
 def _fire(work: Work, flow: Flow) -> int:
     started = 0
     while (at := _next(work, flow)) is not None and at <= work.now:
+        if not started:
+            lock_everybody(work.tx)
+            if _next(work, flow) != at:
+                continue  # another process was first
         occasion = Work(work.app, work.tx, work.live, at)
         started += _start_all(occasion, flow)
         versions.set_mark(work.tx, FIRED + flow.id, at.isoformat())

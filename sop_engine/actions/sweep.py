@@ -12,6 +12,7 @@ from sop_engine.store import grants, placements, runs, tags, versions
 from sop_engine.store import midnight as edges
 from sop_engine.store.layers import known
 from sop_engine.store.levels import Moved
+from sop_engine.store.people import lock_everybody
 from sop_engine.store.scope import Scope
 
 SWEPT = "swept"  # the last local day whose midnight was swept
@@ -36,6 +37,10 @@ def sweep_day(app: App, day: date) -> int:
     with app.transaction() as tx:
         live = app.live(tx)
         work = Work(app, tx, live, midnight(day, live.zone))
+        lock_everybody(tx)
+        swept = versions.get_mark(tx, SWEPT)
+        if swept is not None and int(swept) >= day.toordinal():
+            return 0  # another process was first
         edges.sweep(tx, work.project, day, work.now)
         moves = place_everybody(work, "sweep")
         ask_open_runs(work)

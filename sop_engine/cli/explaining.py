@@ -1,4 +1,4 @@
-"""The commands `sop why` and `sop user`: what happened to a user and why, and what is known of one."""
+"""The command `sop why`: what happened to a user and why, or what keeps it from happening."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -9,21 +9,19 @@ import typer
 
 from sop_engine.cli.finding import flow_name, normal
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
-from sop_engine.cli.output import AsJson, local, padded, show, table, width
-from sop_engine.core.explain import Reason, text_of_value
+from sop_engine.cli.output import AsJson, local, padded, show, width
 
 if TYPE_CHECKING:
-    from sop_engine.actions.asking import Profile
     from sop_engine.actions.why import NotStarted, RunTold, Why, WhyLevel
+    from sop_engine.core.explain import Reason
     from sop_engine.store.history import PastTouch
 
 QUOTED = 40
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command()(why)
-    app.command()(user)
 
 
 def why(
@@ -127,7 +125,7 @@ def _level(found: "WhyLevel", zone: ZoneInfo) -> str:
     return "\n".join(lines)
 
 
-def _reasons(reasons: Sequence[Reason]) -> list[str]:
+def _reasons(reasons: "Sequence[Reason]") -> list[str]:
     return [f"      {r}" for r in reasons]
 
 
@@ -138,42 +136,3 @@ def _quoted(text: str) -> str:
 
 def _short(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%m-%d %H:%M}"
-
-
-def user(
-    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported.")],
-    project: Folder = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """Show what is known of a user.
-
-    Attributes, levels, tags, metrics, events and runs. Personal values are masked.
-
-    \b
-    Examples:
-      sop user 老陈
-      sop user 老陈 --json
-    """
-    from sop_engine.actions.asking import profile
-
-    with open_database(project).work(clock()) as work:
-        found, zone = profile(work, key), work.live.zone
-    show(found, as_json, _profile(found, zone))
-
-
-def _profile(found: "Profile", zone: ZoneInfo) -> str:
-    told = [f"{found.user} · joined {local(found.joined_at, zone)}" + "".join(f" · {x}" for x in (found.timezone, found.locale) if x)]
-    parts = {
-        "attributes": [[name, text_of_value(value)] for name, value in found.attributes.items()],
-        "levels": [[t.tier, t.level or "unscored", f"since {t.since}", f"before: {t.before or 'unscored'}"] for t in found.levels],
-        "by hand": [[name, value or "unknown"] for name, value in found.by_hand.items()],
-        "tags": [[t.tag, f"until {t.until}" if t.until else ""] for t in found.tags],
-        "metrics": [[name, text_of_value(value)] for name, value in found.metrics.items()],
-        "events": [[kind, str(many), f"last {local(at, zone)}"] for kind, (many, at) in found.events.items()],
-        "runs": [[r.flow, f"v{r.version}", local(r.started_at, zone), r.end_reason or r.state] for r in found.runs],
-    }
-    for title, rows in parts.items():
-        if rows:
-            indented = "\n".join(f"  {line}" for line in table(rows).split("\n"))
-            told.append(f"{title}\n{indented}")
-    return "\n".join(told)

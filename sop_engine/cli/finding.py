@@ -1,11 +1,13 @@
 """Finds tiers, flows and templates by the names that were typed, and suggests close ones."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sop_engine.core.errors import NotFound
-from sop_engine.core.playbook import Flow
-from sop_engine.core.project import Project
+
+if TYPE_CHECKING:
+    from sop_engine.core.playbook import Flow
+    from sop_engine.core.project import Project
 
 Thing = TypeVar("Thing")
 
@@ -32,7 +34,7 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip()
 
 
-def flow_name(project: Project, name: str, earlier: Collection[str] = ()) -> str:
+def flow_name(project: "Project", name: str, earlier: Collection[str] = ()) -> str:
     """A flow or a playbook as it was named; `earlier` are flows that had runs. Raises NotFound."""
     wanted = normal(name)
     if wanted in project.playbooks or wanted in project.flows or any(f == wanted or f.startswith(f"{wanted}/") for f in earlier):
@@ -40,7 +42,7 @@ def flow_name(project: Project, name: str, earlier: Collection[str] = ()) -> str
     raise not_found(name, [*project.playbooks, *(f for f in project.flows if f not in project.playbooks)], "playbook or flow")
 
 
-def flows_of(project: Project, name: str) -> list[Flow]:
+def flows_of(project: "Project", name: str) -> "list[Flow]":
     """The flows of a playbook, or one flow, by name. Raises NotFound."""
     wanted = flow_name(project, name)
     return [f for f in project.flows.values() if wanted in (f.id, f.playbook)]

@@ -1,6 +1,5 @@
 """The command `sop import`: users, events and coupon codes from files of many kinds."""
 
-import csv
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -8,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sop_engine.cli.bad_rows import BadRows
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
 from sop_engine.cli.output import AsJson, in_json, many, progress, warn
-from sop_engine.core.errors import BadFile, BadInput, NotFound
-from sop_engine.core.records import Rejected
+from sop_engine.core.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from sop_engine.actions.importing import Imported
     from sop_engine.core.project import Project
+    from sop_engine.core.records import Rejected
     from sop_engine.language.tables import Table
-
-SHOWN = 20
 
 
 class Kind(StrEnum):
@@ -66,7 +64,7 @@ def import_file(
         catalogue = work.project
     table = open_table(file, encoding=encoding, sheet=sheet)
     _check_pool(kind, pool, catalogue)
-    with _Errors(file) as errors, progress(f"importing {file.name}") as say:
+    with BadRows(file) as errors, progress(f"importing {file.name}") as say:
         rows = _rows(table, kind, mapping, catalogue, now)
         source = Source(rows, pool, errors.add, max_errors)
         found = import_rows(app, source, now, dry_run=dry_run, progress=lambda read: say(f"{read:,} rows"))
@@ -107,14 +105,16 @@ def _rows(table: "Table", kind: Kind, mapping: Path | None, project: "Project", 
     return read(table, columns, project, now=now)
 
 
-def _codes(table: "Table") -> Iterator[str | Rejected]:
+def _codes(table: "Table") -> "Iterator[str | Rejected]":
     column = "code" if "code" in table.columns or len(table.columns) != 1 else table.columns[0]
     if column not in table.columns:
         raise BadInput(f"the file has no column 'code'. The file has: {', '.join(table.columns)}.")
     return _each_code(table, column)
 
 
-def _each_code(table: "Table", column: str) -> Iterator[str | Rejected]:
+def _each_code(table: "Table", column: str) -> "Iterator[str | Rejected]":
+    from sop_engine.core.records import Rejected
+
     for row in table:
         cell = row.values.get(column)
         text = "" if cell is None else str(cell).strip()
@@ -124,47 +124,6 @@ def _each_code(table: "Table", column: str) -> Iterator[str | Rejected]:
             yield Rejected(row.line, f"column '{column}': a code has at most 100 characters", row.values, column)
         else:
             yield text
-
-
-class _Errors:
-    """Writes bad rows beside the file, as they come; keeps the first of them to be shown."""
-
-    def __init__(self, file: Path) -> None:
-        self.path = file.with_name(f"{file.name}.errors.csv")
-        self.first: list[Rejected] = []
-        self.count = 0
-        self._file: Any = None
-        self._rows: Any = None
-
-    def __enter__(self) -> "_Errors":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-        elif self.path.exists():
-            self.path.unlink()  # of an earlier import, and true no more
-
-    def add(self, bad: Rejected) -> None:
-        """One more bad row. Raises BadFile when the list cannot be written."""
-        if self._file is None:
-            try:
-                self._file = self.path.open("w", encoding="utf-8-sig", newline="")
-            except OSError as error:
-                raise BadFile(f"the list of bad rows cannot be written to '{self.path}': {error.strerror}.") from error
-            self._rows = csv.writer(self._file)
-            self._rows.writerow(["line", "column", "reason"])
-        self._rows.writerow([bad.line, bad.column, bad.reason])
-        self.count += 1
-        if len(self.first) < SHOWN:
-            self.first.append(bad)
-
-    def tell(self) -> None:
-        """The first bad rows, on stderr."""
-        for bad in self.first:
-            warn(f"  line {bad.line}: {bad.reason}")
-        if self.count:
-            warn(f"{many(self.count, 'row was', 'rows were')} left out; all of them are in {self.path}")
 
 
 def found_as_json(found: "Imported") -> dict[str, object]:

@@ -16,6 +16,7 @@ from sop_engine.cli import (
     demo,
     explaining,
     importing,
+    knowing,
     listing,
     recording,
     running,
@@ -23,6 +24,7 @@ from sop_engine.cli import (
     schema,
     starting,
     testing,
+    ticking,
 )
 from sop_engine.cli.opening import close_databases
 from sop_engine.cli.problems import count_of, in_text
@@ -92,10 +94,12 @@ for part in (
     applying,
     importing,
     running,
+    ticking,
     recording,
     counting,
     listing,
     explaining,
+    knowing,
     backtesting,
     demo,
 ):

@@ -9,7 +9,6 @@ from sop_engine.cli.finding import flows_of, named
 from sop_engine.cli.opening import HERE, Folder, clock, open_database, open_engine_of, read_project
 from sop_engine.cli.output import AsJson, many, show, table
 from sop_engine.core.errors import BadInput, SopError
-from sop_engine.core.matrix import FEW
 
 if TYPE_CHECKING:
     from sop_engine.actions.previewing import Preview
@@ -137,6 +136,8 @@ def _users(folder: Path, tier: str) -> dict[str | None, int] | None:
 
 
 def _page(found: "Matrix") -> str:
+    from sop_engine.core.matrix import FEW
+
     rows = []
     for row in found.rows:
         nothing = [f"none: {row.nothing}", *["–"] * (len(found.times) - 1)]

@@ -83,11 +83,11 @@ class Layers:
             return None
         return self._stored_override(name)
 
-    def query(self, *, after: int | None = None) -> str:
-        """The sub-select: one row a user; with `after` only those with a larger id, in order."""
+    def query(self, *, ids: tuple[int, int] | None = None) -> str:
+        """The sub-select: one row a user; with `ids` only those with a larger id than the first and none larger than the second."""
         users, these = self.scope.joined(self.to, "users", "u", "id")
         picked = "".join(f", {sql} AS {column}" for column, sql in self._layers[0].items())
-        page = "" if after is None else f" AND u.id > {int(after)} ORDER BY u.id"
+        page = "" if ids is None else f" AND u.id > {int(ids[0])} AND u.id <= {int(ids[1])}"
         sql = f"SELECT u.id AS user_id{picked} FROM {users} {' '.join(self._joins)} WHERE {these}{page}"
         for layer in self._layers[1:]:
             sql = f"SELECT *{''.join(f', {s} AS {c}' for c, s in layer.items())} FROM ({sql} {self.to.barrier}) f"
@@ -170,15 +170,18 @@ class Layers:
         return aggregate.column
 
     def _stored_tag(self, name: str) -> str:
-        found = self._found("user_tags", lambda j: f"{j}.tag = {self.to.quoted(name)} AND {self._lasting(j)}", lambda j: f"{j}.user_id")
+        found = self._found("user_tags", self._standing("tag", name), lambda j: f"{j}.user_id")
         return self._put(f"({found} IS NOT NULL)", 0)
 
     def _stored_override(self, name: str) -> tuple[str, str]:
-        def found(column: str) -> str:
-            on = lambda j: f"{j}.name = {self.to.quoted(name)} AND {self._lasting(j)}"  # noqa: E731 - as short as its like
-            return self._found("overrides", on, lambda j: f"{j}.{column}")
+        same = self._standing("name", name)
+        there = self._found("overrides", same, lambda j: f"{j}.user_id")
+        return self._put(f"({there} IS NOT NULL)", 0), self._put(self._found("overrides", same, lambda j: f"{j}.value"), 0)
 
-        return self._put(f"({found('user_id')} IS NOT NULL)", 0), self._put(found("value"), 0)
+    def _standing(self, column: str, name: str) -> Callable[[str], str]:
+        """The row of this name, if its last day is not over."""
+        same, today = f"{column} = {self.to.quoted(name)}", self.deriving.now
+        return lambda j: f"{j}.{same} AND ({j}.until_day IS NULL OR {j}.until_day >= {today})"
 
     def _found(self, table: str, on: Callable[[str], str], value: Callable[[str], str]) -> str:
         """A value out of the one row of a user in another table that fits, NULL without one."""
@@ -186,9 +189,6 @@ class Layers:
             return value(self._join(table, on))
         # For some users each row is looked up by its key, whatever the planner believes about the table.
         return f"(SELECT {value('j')} FROM {table} j WHERE j.user_id = u.id AND {on('j')})"
-
-    def _lasting(self, alias: str) -> str:
-        return f"({alias}.until_day IS NULL OR {alias}.until_day >= {self.deriving.now})"
 
     def _join(self, table: str, on: Callable[[str], str]) -> str:
         """Join a table, once for the same rows; its alias."""

@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from sop_engine.core.errors import NotFound
 from sop_engine.store.columns import table_of
 from sop_engine.store.tables import UserRow
 
 users = table_of(UserRow)
+
+EVERYBODY = 0x736F71  # the number of the lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,23 @@ def all_ids(tx: Connection, *, after_id: int = 0, limit: int = 1000) -> list[int
     return list(tx.execute(statement).scalars())
 
 
+def lock_everybody(tx: Connection) -> None:
+    """Hold all users until the end of the transaction: a sweep and the like wait for who works on some, and then have them alone."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(EVERYBODY)))
+
+
+def lock_some(tx: Connection) -> None:
+    """Work on some users, whoever they are, beside others who do: only who works on everybody waits."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock_shared(EVERYBODY)))
+
+
 def lock_users(tx: Connection, user_ids: Iterable[int]) -> None:
     """Hold these users until the end of the transaction, so that two workers never decide about one user at the same time.
 
     SQLite has one writer; on PostgreSQL the rows are locked in the order of their ids.
     """
+    lock_some(tx)
     if tx.dialect.name == "postgresql":
         tx.execute(select(users.c.id).where(users.c.id.in_(list(user_ids))).order_by(users.c.id).with_for_update())

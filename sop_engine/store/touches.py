@@ -98,6 +98,12 @@ def claim_due(tx: Connection, now: datetime, lease_until: datetime, limit: int) 
     return [(r.id, r.epoch) for r in sorted(rows, key=lambda r: (-r.rank, str(r.due_at), r.id))]
 
 
+def users_of_expired(tx: Connection, now: datetime) -> set[int]:
+    """Users with a touch whose lease ran out."""
+    held = touches.c.state.in_(("queued", "sending")) & (touches.c.lease_until < now)
+    return set(tx.execute(select(touches.c.user_id).where(held)).scalars())
+
+
 def rescue(tx: Connection, now: datetime) -> tuple[int, list[Touch]]:
     """Touches whose lease ran out: queued ones are planned again, sending ones become unknown. How many, and which."""
     expired = touches.c.lease_until < now

@@ -1,5 +1,6 @@
 """Two workers at the same moment on PostgreSQL: whoever comes second waits, looks again, and never adds to what the first did."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,9 +12,10 @@ from sqlalchemy import Engine, text
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import intend
+from sop_engine.actions.sweep import SWEPT, sweep_missed
 from sop_engine.app import Work
 from sop_engine.core.records import EventRecord
-from sop_engine.store import touches
+from sop_engine.store import touches, versions
 from sop_engine.store.engine import open_engine
 from tests.conftest import Databases
 from tests.shop import Shop
@@ -166,3 +168,60 @@ def test_workers_that_take_the_same_users_in_another_order_do_not_block_each_oth
         worker.join(DEADLINE_S)
     assert failed == []
     assert {tuple(shop.facts(name, "visits7")) for name in names} == {(20,)}
+
+
+STAGE = """
+tier: stage
+note: x
+levels:
+  lost: quiet >= 3
+  awake: otherwise
+---
+playbook: back
+tier: stage
+goal: joins
+levels:
+  lost: {intent: win_back, no_benefit: x, steps: {hi: {at: now, send: hello}}}
+  awake: {none: x}
+"""
+
+
+def test_a_midnight_waits_for_the_visit_that_is_being_stored_and_sees_it(postgres: Engine) -> None:
+    shop = Shop(postgres, STAGE, start="2025-03-01 10:00")
+    for name in ("u1", "u2"):
+        shop.user(name)
+    shop.until("2025-03-03 23:59")
+    visit = shop.record("u1", "visit", "2025-03-03 23:59", {})
+    shop.jump("2025-03-04 00:00")
+    while_open(shop, lambda work: store(work, visit), lambda: sweep_missed(shop.app, shop.now))
+    assert (shop.facts("u1", "stage"), shop.facts("u2", "stage")) == (["awake"], ["lost"])
+    assert (len(shop.runs("u1")), len(shop.runs("u2"))) == (0, 1)
+
+
+def test_midnights_events_and_deliveries_at_the_same_time_all_come_through(postgres: Engine) -> None:
+    shop = Shop(postgres, STAGE, FLOW.replace("NAME", "a"), start="2025-03-01 10:00")
+    names = [f"user{n}" for n in range(12)]
+    for name in names:
+        shop.user(name)
+    failed: list[Exception] = []
+
+    def guarded(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:
+            failed.append(error)
+
+    for day in range(2, 8):
+        shop.jump(f"2025-03-{day:02d} 12:00")
+        carts = [shop.record(name, "cart", shop.local(), {}) for name in names[day % 2 :: 2]]
+        acts: list[Callable[[], object]] = [shop.beat, shop.beat, lambda now=shop.now, told=carts: record_events(shop.app, told, now)]  # type: ignore[misc]
+        workers = [Thread(target=guarded, args=(act,)) for act in acts]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(DEADLINE_S)
+    assert failed == []
+    with shop.app.transaction() as tx:
+        assert versions.get_mark(tx, SWEPT) == str(shop.now.astimezone(shop.zone).toordinal())
+    assert all(len(shop.moves(name, "stage")) == 2 for name in names)
+    assert all(Counter(r.flow for r in shop.runs(name))["back/lost"] == 1 for name in names)

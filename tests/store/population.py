@@ -13,7 +13,6 @@ from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.store import fits, metric_values, tags
 from sop_engine.store.events import add_events
 from sop_engine.store.layers import known
-from sop_engine.store.layers import known
 from sop_engine.store.placements import place
 from sop_engine.store.scope import Scope
 from sop_engine.store.users import add_users, ensure_users

@@ -173,6 +173,18 @@ def test_the_database_and_python_find_the_same_users(engine: Engine) -> None:
         agree()
 
 
+def test_an_audience_is_read_page_by_page_without_gaps_or_repeats(engine: Engine) -> None:
+    chosen = Compare(">=", Ref("attribute", "分", "number"), Constant(Decimal(20)))
+    with transaction(engine) as tx:
+        ids = fill(tx, PROJECT, [UserRecord(f"u{i}", NOW, {"分": Decimal(i % 30)}) for i in range(90)], [], NOW)
+        pages, after = [], 0
+        while page := select_audience(tx, PROJECT, chosen, NOW, after_id=after, limit=4):
+            pages.append(page)
+            after = page[-1]
+        assert [user for page in pages for user in page] == sorted(ids[f"u{i}"] for i in range(90) if i % 30 >= 20)
+        assert {len(page) for page in pages[:-1]} == {4}
+
+
 def test_every_name_is_read_as_a_value_of_its_kind(engine: Engine) -> None:
     kinds = {"number": Decimal, "date": date, "flag": bool}
     with transaction(engine) as tx:

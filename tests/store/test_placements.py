@@ -18,7 +18,6 @@ from sop_engine.core.tiers import Level, Move, Placer, Tier
 from sop_engine.store.engine import transaction
 from sop_engine.store.facts import read_facts
 from sop_engine.store.layers import known
-from sop_engine.store.layers import known
 from sop_engine.store.levels import ByHand, Moved, current_levels, set_by_hand
 from sop_engine.store.placements import place
 from sop_engine.store.scope import Scope

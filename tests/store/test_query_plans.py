@@ -13,7 +13,6 @@ from sop_engine.store import facts, metric_values, midnight, placements
 from sop_engine.store.dialect import run
 from sop_engine.store.engine import open_engine, transaction
 from sop_engine.store.layers import known
-from sop_engine.store.layers import known
 from sop_engine.store.migrate import upgrade
 from sop_engine.store.scope import Scope
 from tests.builders import at, example_project
