@@ -3,7 +3,7 @@
 import csv
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -25,6 +25,7 @@ from sop_engine.store import events, users
 INGESTED = 1_000
 BATCH = 100
 KINDS = ("order", "open", "open", "open", "open", "open", "click", "click", "click", "message")
+WHO = "SELECT key, id, level FROM users LEFT JOIN placements ON user_id = id AND model = 'value' ORDER BY id"
 ORDER = 1_000.0  # who spends so much today is among the best
 
 
@@ -32,18 +33,15 @@ ORDER = 1_000.0  # who spends so much today is among the best
 class Arrivals:
     """Makes events that never come twice, of users of a shop who are drawn by lot."""
 
-    both: Both
+    rows: Sequence[tuple[str, int, str | None]]  # key, id and level of each
     draw: random.Random = field(default_factory=lambda: random.Random(SEED))
     number: int = 0
     ids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rows = self.both.lite.execute(
-            "SELECT key, id, level FROM users LEFT JOIN placements ON user_id = id AND model = 'value' ORDER BY id"
-        ).fetchall()
-        self.ids = {key: number for key, number, _ in rows}
-        self.others = [key for key, _, level in rows if level != "best"]
-        self.awake = [key for key, _, level in rows if level not in (None, "asleep")]
+        self.ids = {key: number for key, number, _ in self.rows}
+        self.others = [key for key, _, level in self.rows if level != "best"]
+        self.awake = [key for key, _, level in self.rows if level not in (None, "asleep")]
         self.draw.shuffle(self.others)
 
     def anything(self, many: int) -> list[Event]:
@@ -71,7 +69,7 @@ def record_of(event: Event) -> EventRecord:
 def ingestion(stock: Stock, times: int, batches: int) -> Iterator[Figure]:
     """Events stored in batches of a thousand; then the same with everything that follows from them."""
     with opened(stock.copied("ingestion")) as both:
-        arrivals = Arrivals(both)
+        arrivals = Arrivals(both.lite.execute(WHO).fetchall())
         records: list[list[EventRecord]] = []
         rows: list[list[tuple[object, ...]]] = []
 
@@ -132,7 +130,7 @@ def _both_ways(both: Both, arrivals: Arrivals, times: int, batches: int, make: C
 def live(stock: Stock, times: int, batches: int) -> Iterator[Figure]:
     """The whole way, in batches of 100: when every event moves somebody, and when one of twenty does."""
     with opened(stock.copied("live")) as both:
-        arrivals = Arrivals(both)
+        arrivals = Arrivals(both.lite.execute(WHO).fetchall())
         for share, words in ((1.0, "every event moves"), (0.05, "5 % move")):
             found = _both_ways(both, arrivals, times, batches, lambda share=share: arrivals.moving(BATCH, share))  # type: ignore[misc]  # bound now
             notes = {"moves in a run": {name: t.answer for name, t in found.items()}}
@@ -170,18 +168,18 @@ def file_import(stock: Stock, times: int, rows: int) -> Iterator[Figure]:
     _write_csv(file, rows, users_=max(1, rows // 20))
     copies = iter(range(1_000))
     fresh: list[Stock] = []
-    stored: list[float] = []
+    part = Times()
 
     def prepare(_number: int, _name: str) -> None:
         fresh[:] = [empty.copied(str(next(copies)))]
 
     def ours() -> None:
-        app, begun = app_of(fresh[0]), time.perf_counter()
-        last = [begun]
+        app, clocks = app_of(fresh[0]), [(time.perf_counter(), time.process_time())]
         source = Source(read_events(open_table(file), None, project(), now=NOW))
-        import_rows(app, source, NOW, progress=lambda _read: last.__setitem__(0, time.perf_counter()))
-        stored.append(last[0] - begun)
+        import_rows(app, source, NOW, progress=lambda _read: clocks.append((time.perf_counter(), time.process_time())))
         app.engine.dispose()
+        part.wall.append(clocks[-1][0] - clocks[0][0])
+        part.cpu.append(clocks[-1][1] - clocks[0][1])
 
     def by_hand() -> None:
         raw = driver_of(fresh[0])
@@ -189,7 +187,6 @@ def file_import(stock: Stock, times: int, rows: int) -> Iterator[Figure]:
         raw.close()
 
     found = alternate({"ours": ours, "hand": by_hand}, times, before=prepare)
-    part = Times(stored, [0.0])
     yield Figure("import of a file: read and stored", None, part, found["hand"], "raw loader", "≥ 0.3", work=rows)
     yield Figure("import of a file: with metrics, levels", None, found["ours"], found["hand"], "raw loader", "–", work=rows)
 

@@ -51,15 +51,15 @@ def queue(stock: Stock, times: int, planned: int) -> Iterator[Figure]:
         fill(both.lite, users, NOW - timedelta(days=1), each=PER_USER, apart=timedelta(minutes=1))
         found = alternate(
             {
-                "ours": lambda: _claim(both.app, CLAIMS // BATCH),
+                "ours": lambda: claim(both.app, CLAIMS // BATCH),
                 "hand": lambda: claim_and_finish(both.lite, NOW, BATCH, CLAIMS // BATCH),
             },
             times,
         )
         left = planned - 2 * times * CLAIMS
-        _claim(both.app, max(0, left // 2 - CLAIMS) // BATCH)
+        claim(both.app, max(0, left // 2 - CLAIMS) // BATCH)
         begun = perf_counter()
-        _claim(both.app, CLAIMS // BATCH)
+        claim(both.app, CLAIMS // BATCH)
         notes = {
             "planned": planned,
             "claimed before the last 10 k": planned - left + max(0, left // 2 - CLAIMS),
@@ -69,7 +69,8 @@ def queue(stock: Stock, times: int, planned: int) -> Iterator[Figure]:
     yield Figure(name, stock.users, found["ours"], found["hand"], "raw SQL", "≥ 10 k/s", work=CLAIMS, notes=notes)
 
 
-def _claim(app: App, batches: int) -> None:
+def claim(app: App, batches: int) -> None:
+    """Claim and finish so many batches through the engine."""
     for _ in range(batches):
         with app.transaction() as tx:
             hints = touches.claim_due(tx, NOW, NOW + LEASE, BATCH)

@@ -37,21 +37,21 @@ def _money(cuts: tuple[float, ...]) -> str:
 
 def write_sqlite(today: int, moment: str) -> tuple[str, ...]:
     """What stores the moves in table `hand_movers` and where they lead, in the tables of the engine (SQLite)."""
-    return _write("json_object", today, moment)
+    return _write("json_object", today, f"'{moment}'")
 
 
 def write_postgres(today: int, moment: str) -> tuple[str, ...]:
     """The same on PostgreSQL."""
-    return _write("jsonb_build_object", today, moment)
+    return _write("jsonb_build_object", today, f"CAST('{moment}+00' AS TIMESTAMPTZ)")
 
 
 def _write(json: str, today: int, moment: str) -> tuple[str, ...]:
     facts = f"{json}('orders', orders, 'quiet', quiet, 'points', points)"
     return (
         "INSERT INTO moves (user_id, model, old, new, at, day, cause, facts, release) "
-        f"SELECT user_id, 'value', old, new, '{moment}', {today}, 'hand', {facts}, '' FROM hand_movers",
+        f"SELECT user_id, 'value', old, new, {moment}, {today}, 'hand', {facts}, '' FROM hand_movers",
         "INSERT INTO placements (model, user_id, level, before, since_at, since_day, cause) "
-        f"SELECT 'value', user_id, new, old, '{moment}', {today}, 'hand' FROM hand_movers WHERE TRUE "
+        f"SELECT 'value', user_id, new, old, {moment}, {today}, 'hand' FROM hand_movers WHERE TRUE "
         "ON CONFLICT (model, user_id) DO UPDATE SET level = excluded.level, before = excluded.before, since_at = excluded.since_at, "
         "since_day = excluded.since_day, cause = excluded.cause",
     )

@@ -16,6 +16,7 @@ from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.experiment import in_global_holdout
 from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, choice_word, look
 from sop_engine.core.interest import QUIET
+from sop_engine.core.models import watched
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Touch
 from sop_engine.core.template import Template
@@ -113,6 +114,7 @@ def _facts(known: Gathered, item: Item) -> Facts:
 
 def _situation(work: Work, known: Gathered, item: Item, facts: Facts) -> Situation:
     user, settings = item.touch.user_id, item.project.settings
+    seen = watched(item.flow)
     quiet, level = facts.get(QUIET), facts.get(settings.primary_tier)
     scopes = {"all", f"playbook:{item.flow.playbook}"} | {f"channel:{c}" for c in _channels(item)}
     held_out_arm = item.run.held_out and item.flow.variants
@@ -134,6 +136,7 @@ def _situation(work: Work, known: Gathered, item: Item, facts: Facts) -> Situati
         rivals=_rivals(work, known, item),
         paused=bool(scopes & known.stopped),
         handed_off=user in known.handed_off,
+        expired=seen is not None and seen[0] in known.expired,
         extra=_placeholders(item),
         locale=item.person.locale,
     )

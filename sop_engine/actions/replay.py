@@ -71,7 +71,7 @@ def replay(
 
 def replay_app(project: Project, into: str) -> App:
     """An engine on a database of its own that draws as live and contacts nobody."""
-    engine = open_engine(into)
+    engine = open_engine(into, durable=False)
     upgrade(engine)
     return App(engine, Settings.model_construct(), lambda _files: project, adapter_for, Rehearsal(draws=True, spread=True))
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from typing import Any
 
 from sop_engine.actions.end import Endings, flow_of
 from sop_engine.actions.existing import start_existing
+from sop_engine.actions.ingest import record_events
 from sop_engine.actions.place import Cause, ask_runs, follow
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
+from sop_engine.core.conditions import Value
+from sop_engine.core.records import EventRecord
 from sop_engine.store import grants, placements, runs, tags, versions
 from sop_engine.store import midnight as edges
 from sop_engine.store.layers import known
 from sop_engine.store.levels import Moved
-from sop_engine.store.people import lock_everybody
+from sop_engine.store.people import lock_everybody, people
 from sop_engine.store.scope import Scope
 
 SWEPT = "swept"  # the last local day whose midnight was swept
@@ -34,6 +38,7 @@ def sweep_missed(app: App, now: datetime, *, progress: Callable[[date], None] | 
 
 def sweep_day(app: App, day: date) -> int:
     """Sweep the midnight with which this local day begins, in one transaction; how many moves."""
+    _tell_expired(app, day)
     with app.transaction() as tx:
         live = app.live(tx)
         work = Work(app, tx, live, midnight(day, live.zone))
@@ -48,6 +53,22 @@ def sweep_day(app: App, day: date) -> int:
         grants.expire(tx, work.now)
         versions.set_mark(tx, SWEPT, str(day.toordinal()))
     return moves
+
+
+def _tell_expired(app: App, day: date) -> None:
+    """A benefit that ran out unused is an event, if anything looks at it; told before it is marked, so that a crash loses none."""
+    with app.transaction() as tx:
+        live = app.live(tx)
+        now = midnight(day, live.zone)
+        over = grants.list_over(tx, now) if "benefit_expired" in live.interest.event_kinds else []
+        owners = people(tx, {grant.user_id for grant in over})
+    told = [EventRecord(f"expired:{g.id}", owners[g.user_id].key, "benefit_expired", now, _about(g), "system", "sop") for g in over]
+    record_events(app, told, now)
+
+
+def _about(grant: Any) -> dict[str, Value]:
+    playbook, _, level = grant.flow.partition("/")
+    return {"playbook": playbook, "level": level, "step": grant.step, "benefit": grant.benefit, "code": grant.code}
 
 
 def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:

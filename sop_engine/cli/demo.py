@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sop_engine.cli import demo_report
-from sop_engine.cli.demo_data import write_files
+from sop_engine.cli.demo_year import write_files
 from sop_engine.cli.opening import read_project
 from sop_engine.cli.output import progress
 

@@ -98,6 +98,11 @@ class Interest:
         """By model: tiers it reads through a metric or a tag, whose value must be read again when they move."""
         return {m.name: frozenset(self._indirect(m)) for m in self.models}
 
+    @cached_property
+    def fitted_read(self) -> dict[str, frozenset[str]]:
+        """By model: names of the fitted metrics it reads, directly or through others; while one has no valid fit, sends wait."""
+        return {m.name: frozenset(metric.name for metric in self._closure(m)[1] if metric.fitted) for m in self.models}
+
     def models_after(self, kinds: frozenset[str]) -> frozenset[str]:
         """Names of the models that may place a user anew after events of these kinds; tags by words are looked at apart."""
         if kinds not in self._after:

@@ -14,6 +14,7 @@ from sop_engine.core.metrics import Metric
 from sop_engine.core.project import Project
 
 EVERY_EVENT = {"actor": "text", "source": "text", "id": "text", "date": "date", "hour": "number", "weekday": "number"}
+ZERO_OF_NOTHING = frozenset({"count", "sum", "distinct", "streak"})
 PLAIN = frozenset({"count", "first_day", "last_day"})  # of whole events: computed once by kind of event, then added up
 
 

@@ -9,11 +9,10 @@ from sop_engine.core.conditions import Condition, Constant, Ref, rounded
 from sop_engine.core.metrics import Fit, Metric
 from sop_engine.core.models import ref_to
 from sop_engine.core.project import Project
-from sop_engine.store.aggregates import Aggregate, Parts, parts_of
+from sop_engine.store.aggregates import ZERO_OF_NOTHING, Aggregate, Parts, parts_of
 from sop_engine.store.dialect import Dialect
 from sop_engine.store.expressions import Read, constant_sql, flag_sql, is_whole, term_sql
 
-ZERO_OF_NOTHING = frozenset({"count", "sum", "distinct", "streak"})
 WHOLE = frozenset({"count", "distinct", "streak", "days_since", "days_until", "years_since", "grade", "cluster"})
 
 

@@ -10,14 +10,17 @@ from sqlalchemy.pool import StaticPool
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for a SQLite file, `sqlite://` in memory, or PostgreSQL (`postgresql://…`, spoken by psycopg 3)."""
+def open_engine(url: str, *, durable: bool = True) -> Engine:
+    """An engine for a SQLite file, `sqlite://` in memory, or PostgreSQL (`postgresql://…`, spoken by psycopg 3).
+
+    Not `durable`: a SQLite file that may be lost with the power, as that of a replay, which can be made again.
+    """
     if url.startswith("sqlite"):
-        return _open_sqlite(url)
+        return _open_sqlite(url, durable)
     return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
 
 
-def _open_sqlite(url: str) -> Engine:
+def _open_sqlite(url: str, durable: bool) -> Engine:
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
     if in_memory:
@@ -28,7 +31,8 @@ def _open_sqlite(url: str) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we begin ourselves: BEGIN IMMEDIATE
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON", f"cache_size=-{SQLITE_CACHE_KB}"):
+        synchronous = f"synchronous={'FULL' if durable else 'OFF'}"
+        for pragma in ("journal_mode=WAL", synchronous, "busy_timeout=5000", "foreign_keys=ON", f"cache_size=-{SQLITE_CACHE_KB}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -133,10 +133,15 @@ def void_unused(tx: Connection, run_ids: Sequence[int], benefit: str | None = No
     return tx.execute(statement.values(state="voided")).rowcount
 
 
-def expire(tx: Connection, now: datetime) -> list[Row[Any]]:
-    """Issued benefits whose time is over become expired; the rows."""
+def list_over(tx: Connection, now: datetime) -> list[Row[Any]]:
+    """Issued benefits whose time is over."""
+    return list(tx.execute(select(grants).where(grants.c.state == "issued", grants.c.expires_at <= now).order_by(grants.c.id)))
+
+
+def expire(tx: Connection, now: datetime) -> int:
+    """Issued benefits whose time is over become expired; how many."""
     over = and_(grants.c.state == "issued", grants.c.expires_at <= now)
-    return list(tx.execute(update(grants).where(over).values(state="expired").returning(grants)))
+    return tx.execute(update(grants).where(over).values(state="expired")).rowcount
 
 
 def redeem(tx: Connection, *, code: str, at: datetime) -> Row[Any] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import BindParameter, Connection, Integer, bindparam, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert_pg
 from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
@@ -17,6 +17,13 @@ from sop_engine.store.tables import MoveRow, OverrideRow, PlacementRow
 placements = table_of(PlacementRow)
 move_rows = table_of(MoveRow)
 overrides = table_of(OverrideRow)
+
+# Written once, for every round of events needs them.
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_PLACED = [placements.c[name] for name in ("user_id", "model", "level", "before", "since_day")]
+_CURRENT = select(*_PLACED).where(placements.c.user_id.in_(_IDS))
+_VALID = or_(overrides.c.until_day.is_(None), overrides.c.until_day >= bindparam("day", type_=Integer()))
+_BY_HAND = select(overrides.c.user_id, overrides.c.name, overrides.c.value).where(overrides.c.user_id.in_(_IDS), _VALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +59,15 @@ def facts_of(placed: Placed, day: int) -> dict[str, Value | None]:
 def current_levels(tx: Connection, user_ids: Iterable[int]) -> dict[int, dict[str, Placed]]:
     """By user and model."""
     found: dict[int, dict[str, Placed]] = {}
-    c = placements.c
-    columns = select(c.user_id, c.model, c.level, c.before, c.since_day)
-    for row in tx.execute(columns.where(c.user_id.in_(list(user_ids)))):
+    for row in tx.execute(_CURRENT, {"ids": list(user_ids)}):
         found.setdefault(row.user_id, {})[row.model] = Placed(row.model, row.level, row.before, row.since_day)
     return found
 
 
 def levels_by_hand(tx: Connection, user_ids: Iterable[int], day: int) -> dict[int, dict[str, str | None]]:
     """By user: names set by hand that still hold on this day."""
-    c = overrides.c
-    valid = or_(c.until_day.is_(None), c.until_day >= day)
     found: dict[int, dict[str, str | None]] = {}
-    for row in tx.execute(select(c.user_id, c.name, c.value).where(c.user_id.in_(list(user_ids)), valid)):
+    for row in tx.execute(_BY_HAND, {"ids": list(user_ids), "day": day}):
         found.setdefault(row.user_id, {})[row.name] = row.value
     return found
 

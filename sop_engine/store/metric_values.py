@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from sop_engine.core.calendar import local_day
 from sop_engine.core.project import Project
-from sop_engine.store.aggregates import Aggregate, live_aggregates
+from sop_engine.store.aggregates import ZERO_OF_NOTHING, Aggregate, live_aggregates
 from sop_engine.store.dialect import Dialect, dialect, run
 from sop_engine.store.event_sql import exact_param
 from sop_engine.store.metric_queries import MetricQueries
@@ -49,7 +49,9 @@ def _writing(to: Dialect, project: Project, shape: Scope, aggregates: tuple[Aggr
     columns = [a.column for a in aggregates]
     users, these = shape.joined(to, "users", "u", "id")
     joins = " ".join(f"LEFT JOIN {name} ON {name}.user_id = u.id" for name in queries.sources)
-    values = ", ".join(queries.columns[c] for c in columns)
+    values = ", ".join(
+        f"COALESCE({queries.columns[a.column]}, 0)" if a.what in ZERO_OF_NOTHING else queries.columns[a.column] for a in aggregates
+    )
     written = ", ".join(f"{c} = excluded.{c}" for c in columns)
     return (
         f"INSERT INTO {into} (user_id, {', '.join(columns)}) {'WITH ' if queries.with_ else ''}{', '.join(queries.with_)} "

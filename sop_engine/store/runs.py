@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, exists, func, insert, or_, select, update
 
 from sop_engine.core.conditions import Value
 from sop_engine.core.enrolment import Past
@@ -17,6 +17,13 @@ from sop_engine.store.tables import EventRow
 runs = table_of(RunRow)
 assignments = table_of(AssignmentRow)
 refused_starts = table_of(RefusedStartRow)
+
+# The statements of every round of events are written once: building them anew costs more than running them.
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_BY_ID = select(runs).where(runs.c.id.in_(_IDS))
+_SEEN = or_(runs.c.state == "open", runs.c.close_at > bindparam("now", type_=runs.c.close_at.type))
+_CLOSE = update(runs).where(runs.c.id == bindparam("run")).values(close_at=bindparam("at"))
+_IN_SIGHT = select(runs).where(runs.c.user_id.in_(_IDS), _SEEN).order_by(runs.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +105,13 @@ def _row(one: NewRun) -> dict[str, Any]:
 
 def get_runs(tx: Connection, ids: Iterable[int]) -> dict[int, Run]:
     """Runs by id."""
-    rows = tx.execute(select(runs).where(runs.c.id.in_(list(ids))))
-    return {row.id: run_of(row) for row in rows}
+    return {row.id: run_of(row) for row in tx.execute(_BY_ID, {"ids": list(ids)})}
 
 
 def runs_in_sight(tx: Connection, user_ids: Iterable[int], now: datetime) -> dict[int, list[Run]]:
     """By user: runs that are open, and ended ones whose goal window is still open, oldest first."""
-    sight = or_(runs.c.state == "open", runs.c.close_at > now)
     found: dict[int, list[Run]] = {}
-    for row in tx.execute(select(runs).where(runs.c.user_id.in_(list(user_ids)), sight).order_by(runs.c.id)):
+    for row in tx.execute(_IN_SIGHT, {"ids": list(user_ids), "now": now}):
         found.setdefault(row.user_id, []).append(run_of(row))
     return found
 
@@ -152,9 +157,8 @@ def note_counted(tx: Connection, reached: Sequence[tuple[Run, str, datetime]]) -
 
 def set_close(tx: Connection, times: Mapping[int, datetime | None]) -> None:
     """Store when each run will be finished; None while a step is to come."""
-    statement = update(runs).where(runs.c.id == bindparam("run")).values(close_at=bindparam("at"))
     if times:
-        tx.execute(statement, [{"run": i, "at": at} for i, at in times.items()])
+        tx.execute(_CLOSE, [{"run": i, "at": at} for i, at in times.items()])
 
 
 def runs_to_close(tx: Connection, now: datetime, limit: int = 1000) -> list[Run]:

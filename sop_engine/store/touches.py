@@ -18,6 +18,7 @@ touches = table_of(TouchRow)
 receipts = table_of(ReceiptRow)
 
 _BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
+_OF_RUNS = select(*_BRIEF).where(touches.c.run_id.in_(bindparam("ids", expanding=True))).order_by(touches.c.id)  # written once: it is hot
 
 
 def touch_of(row: Row[Any]) -> Touch:
@@ -79,7 +80,7 @@ def existing_of(tx: Connection, run_id: int) -> list[Existing]:
 def touches_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, list[Touch]]:
     """Touches by run, in the order they were planned."""
     found: dict[int, list[Touch]] = {}
-    for row in tx.execute(select(*_BRIEF).where(touches.c.run_id.in_(list(run_ids))).order_by(touches.c.id)):
+    for row in tx.execute(_OF_RUNS, {"ids": list(run_ids)}):
         found.setdefault(row.run_id, []).append(touch_of(row))
     return found
 

@@ -221,3 +221,14 @@ def test_a_step_may_give_without_a_message(engine: Engine) -> None:
     carts(shop, 1)
     assert states(shop) == ["gift:issued"]
     assert [t.benefit for t in shop.touches()] == ["gift"]
+
+
+def test_a_benefit_that_ran_out_unused_is_an_event_a_flow_may_start_by(engine: Engine) -> None:
+    start = "start: {event: benefit_expired, where: benefit = gift}"
+    book = f"playbook: over\nintent: serve\n{start}\ngoal: joins\nsteps:\n  sorry: {{at: now, send: receipt}}\n"
+    shop = Shop(engine, flow(), book, start="2025-03-01 12:00")
+    carts(shop, 2)
+    shop.event("u1", "benefit_used", code=shop.grants("u1")[0].code)
+    shop.until("2025-03-20 12:00")
+    assert states(shop) == ["gift:redeemed", "gift:expired"]
+    assert (shop.sent("u1")[1:], shop.sent("u2")[1:]) == ([], ["sorry@03-09 00:00"])

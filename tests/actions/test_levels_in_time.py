@@ -3,9 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from sop_engine.core.records import UserRecord
+from sop_engine.store.levels import move_rows
 from tests.shop import Shop, keys
 from tests.shop_project import CATALOGUE
 
@@ -117,6 +118,23 @@ def test_a_level_says_where_a_user_came_from_and_a_flow_may_ask_that(engine: Eng
     assert shop.refused("u1") == ["only", "only"]
     shop.event("u1", "visit", at="2025-03-10 12:00")  # from lost
     assert shop.sent() == ["hi@03-10 12:00"]
+
+
+def test_a_move_says_whether_it_went_up_and_what_caused_it(engine: Engine) -> None:
+    shop = Shop(engine, STAGES, start="2025-03-01 09:00")
+    shop.user("u1")
+    shop.event("u1", "visit", at="2025-03-05 12:00")
+    shop.level_by_hand("u1", "stage", "lost", until="2025-03-05")
+    shop.until("2025-03-06 00:00")
+    with shop.app.transaction() as tx:
+        told = [(m.old, m.new, m.up, m.cause) for m in tx.execute(select(move_rows).order_by(move_rows.c.id))]
+    assert told == [
+        (None, "awake", None, "event"),
+        ("awake", "fading", False, "sweep"),
+        ("fading", "awake", True, "event"),
+        ("awake", "lost", False, "hand"),
+        ("lost", "awake", True, "sweep"),
+    ]
 
 
 def test_a_level_set_by_hand_holds_until_its_day_is_over(engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """A condition holds for the same users whether the database reads it or Python does, whatever is written and whatever is unknown."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
@@ -28,6 +29,7 @@ from sop_engine.core.conditions import (
     Truth,
     Value,
     holds,
+    value_of,
 )
 from sop_engine.core.forms import Length
 from sop_engine.core.metrics import Metric
@@ -171,6 +173,21 @@ def test_the_database_and_python_find_the_same_users(engine: Engine) -> None:
             assert count_audience(tx, PROJECT, condition, NOW) == len(expected)
 
         agree()
+
+
+def test_halves_are_rounded_up_like_in_core(engine: Engine) -> None:
+    random = Random(2)
+    halves = [Decimal(2 * random.randrange(-(10**n), 10**n) + 1) / 10**6 for n in (3, 5, 7, 9, 11) for _ in range(40)]
+    half, two = Constant(Decimal("0.5")), Constant(Decimal(2))
+    formulas = {"积": Arith("*", ref_of(PROJECT, "分"), half), "商": Arith("/", ref_of(PROJECT, "分"), two)}
+    project = replace(PROJECT, metrics={n: Metric(n, "value", "number", formula=f) for n, f in formulas.items()}, tags={}, tiers={})
+    with transaction(engine) as tx:
+        ids = fill(tx, project, [UserRecord(f"u{i}", NOW, {"分": value}) for i, value in enumerate(halves)], [], NOW)
+        facts = read_facts(tx, project, ["分", *formulas], Scope.everybody(), NOW)
+    for i, value in enumerate(halves):
+        known = facts[ids[f"u{i}"]]
+        assert known["分"] == value
+        assert {n: known[n] for n in formulas} == {n: value_of(f, known) for n, f in formulas.items()}
 
 
 def test_an_audience_is_read_page_by_page_without_gaps_or_repeats(engine: Engine) -> None:

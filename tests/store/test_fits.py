@@ -143,6 +143,8 @@ def test_a_chance_is_learnt_from_values_as_they_were_and_what_came_after(engine:
         rows, labels = fits.examples_for(tx, project, metric, NOW)
         assert sorted(zip(rows, labels, strict=True)) == [((1.0, 1.0), negated), ((2.0, 0.0), not negated)]
         assert stored_values(tx) == before
+        everybody_of_then = fits.examples_for(tx, project, replace(metric, only=None), NOW)[0]
+        assert sorted(x for _, x in everybody_of_then) == [0, 1, 2]
 
 
 def stored_values(tx: Connection) -> list[tuple[object, ...]]:
