@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
-from sop_engine.actions.refresh import refresh_due
 from sop_engine.actions.release import Hints, release_due, rescue
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
-from sop_engine.actions.sweep import sweep_missed
 from sop_engine.app import App
 from sop_engine.core.calendar import midnight
 from sop_engine.store import runs, touches
@@ -29,15 +28,13 @@ class Beat:
 
 
 def beat(app: App, now: datetime, enqueue: Callable[[Hints], object] | None = None) -> Beat:
-    """Sweep missed midnights, refresh what is due, start schedules, take back expired leases, release what is due, close finished runs.
+    """Catch up with midnights and refreshes, start schedules, take back expired leases, release what is due, close finished runs.
 
     `enqueue` hands hints to workers; without it they are delivered here.
     """
-    swept = sweep_missed(app, now)
-    rehearsal = app.rehearsal
-    refreshed = refresh_due(app, now) if rehearsal is None or rehearsal.draws else []
+    caught_up = catch_up(app, now)
     started = start_scheduled(app, now)
-    rescued, lost = rescue(app, now) if rehearsal is None else (0, 0)
+    rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints: deliver(app, hints, now)))
@@ -45,7 +42,7 @@ def beat(app: App, now: datetime, enqueue: Callable[[Hints], object] | None = No
             ended = close_finished(work)
         released, closed = released + more, closed + ended
         if not more and not ended:
-            return Beat(swept, tuple(refreshed), started, released, closed, rescued, lost)
+            return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost)
 
 
 def next_moment(app: App, now: datetime) -> datetime:

@@ -118,13 +118,12 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     ids = [run.id for run in ended]
     if not ids:
         return
-    at = max(work.moment(run.user_id) for run in ended)
     touches_of = touches.touches_of_runs(work.tx, ids)
-    runs.end_runs(work.tx, ids, reason, at)
+    runs.end_runs(work.tx, {run.id: work.moment(run.user_id) for run in ended}, reason)
     kept = [(run, flow) for run in ended if (flow := flow_of(work, run)) is not None]
     goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(kept, t)}
-    stale = [t.id for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
-    touches.cancel_touches(work.tx, stale, "ended", at)
+    waiting = [t for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
+    touches.cancel_touches(work.tx, {t.id: work.moment(t.user_id) for t in waiting}, "ended")
     for run, flow in kept:
         rows = [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "end", work.moment(run.user_id))]
         touches.add_touches(work.tx, rows)

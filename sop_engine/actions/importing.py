@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import Endings, Reached, end_runs, flow_of, reach_goal, windows_of
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.ingest import event_facts, fits
 from sop_engine.actions.receive import receive
 from sop_engine.actions.refresh import fit_due
-from sop_engine.actions.sweep import ask_open_runs, place_everybody, sweep_missed
+from sop_engine.actions.sweep import ask_open_runs, place_everybody
 from sop_engine.actions.tagging import tag_by_words
 from sop_engine.app import App, Work
 from sop_engine.core.catalog import Goal
@@ -69,7 +70,7 @@ def import_rows(app: App, source: Source, now: datetime, *, dry_run: bool = Fals
     found = Imported()
     touched: set[int] | None = set()
     if not dry_run:
-        sweep_missed(app, now)  # midnights gone by happened before these rows came: what they start must not come from history
+        catch_up(app, now)  # midnights gone by happened before these rows came: what they start must not come from history
     good = _good(source, found)
     with app.work(now) as work:
         found.resumed = bool(versions.get_mark(work.tx, UNFINISHED))

@@ -12,7 +12,8 @@ from sop_engine.core.recurrence import next_time
 from sop_engine.store import fits, frozen
 from sop_engine.store.people import lock_everybody
 
-DAILY = Schedule("day", 3 * 60)  # refreshes are at 03:00
+REFRESH_MINUTE = 3 * 60  # refreshes are at 03:00
+DAILY = Schedule("day", REFRESH_MINUTE)
 
 
 def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:

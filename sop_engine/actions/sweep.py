@@ -1,6 +1,6 @@
 """Sweeps a local midnight: windows whose edge passed, levels of everybody, and what follows for those who moved."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -23,17 +23,12 @@ SWEPT = "swept"  # the last local day whose midnight was swept
 PAGE = 1000
 
 
-def sweep_missed(app: App, now: datetime, *, progress: Callable[[date], None] | None = None) -> int:
-    """Sweep every local midnight since the last one, in order, each with its true date; how many."""
+def missed_days(app: App, now: datetime) -> list[date]:
+    """The local days up to today whose midnight was not swept yet, in order."""
     with app.work(now) as work:
         last = versions.get_mark(work.tx, SWEPT)
-        today = work.day
-    first = int(last) + 1 if last else today
-    for day in range(first, today + 1):
-        sweep_day(app, date.fromordinal(day))
-        if progress is not None:
-            progress(date.fromordinal(day))
-    return max(0, today + 1 - first)
+        first = int(last) + 1 if last else work.day
+        return [date.fromordinal(day) for day in range(first, work.day + 1)]
 
 
 def sweep_day(app: App, day: date) -> int:

@@ -185,10 +185,10 @@ def _not_started(project: Project, flow: Flow, facts: Facts) -> NotStarted:
     asked = [r for c in _conditions(flow) for r in _reasons(project, c, facts)]
     told = {
         "level": f"enters {start.tier} = {start.level or 'unscored'}",
-        "enter": "the condition becomes true",
-        "leave": "the condition stops being true",
+        "enter": "comes to fit the condition",
+        "leave": "no longer fits the condition",
         "event": f"does {', '.join(start.events)}",
-    }.get(start.kind, "its time comes")
+    }.get(start.kind, "is reached by its schedule")
     if start.kind == "level":
         here = facts.get(start.tier)
         level = start.level or "unscored"

@@ -46,8 +46,8 @@ def track(
       sop track 老陈 visit
       sop track 老陈 order -f order_id=A-17 -f amount=328.5 --at '2025-06-01 20:15'
     """
+    from sop_engine.actions.catch_up import catch_up
     from sop_engine.actions.ingest import record_events
-    from sop_engine.actions.sweep import sweep_missed
     from sop_engine.core.records import EventRecord
     from sop_engine.store import history, people
 
@@ -60,7 +60,7 @@ def track(
         moment = _past(at, now, work.live.zone)
         tiers = work.project.tiers
     record = EventRecord(message_id or f"cli:{uuid.uuid4().hex}", key.strip(), kind.name, moment, values, source="cli")
-    sweep_missed(app, now)  # the midnights gone by come first
+    catch_up(app, now)  # the midnights gone by come first
     done = record_events(app, [record], now)
     with app.transaction() as tx:
         moves = history.list_moves(tx, people.get_id(tx, record.user_key))
@@ -128,12 +128,12 @@ def set_value(
       sop set 老陈 RFM五档 高价值 --until 2025-07-31 --author 王经理
       sop set 老陈 RFM五档 - --clear
     """
+    from sop_engine.actions.catch_up import catch_up
     from sop_engine.actions.setting import ByHandValue, set_by_person
-    from sop_engine.actions.sweep import sweep_missed
 
     app, now = open_database(project), clock()
     wanted = ByHandValue(normal(name), normal(value), day(until) if until else None, author, clear)
-    sweep_missed(app, now)
+    catch_up(app, now)
     with app.work(now) as work:
         moved = set_by_person(work, key, wanted)
         tiers = work.project.tiers

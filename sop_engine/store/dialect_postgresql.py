@@ -51,7 +51,7 @@ class PostgreSQL(Dialect):
 
     def year_and_day(self, day: str) -> tuple[str, str]:
         date = f"(DATE '0001-01-01' + ({day} - 1))"
-        return tuple(f"CAST(to_char({date}, '{form}') AS INTEGER)" for form in ("YYYY", "MMDD"))  # type: ignore[return-value]  # two forms
+        return f"CAST(to_char({date}, 'YYYY') AS INTEGER)", f"CAST(to_char({date}, 'MMDD') AS INTEGER)"
 
     def chance(self, log_odds: str) -> str:
         return f"ROUND(CAST(1 / (1 + exp(-GREATEST(-40.0, LEAST(40.0, CAST({log_odds} AS FLOAT8))))) AS NUMERIC), 6)"

@@ -33,7 +33,7 @@ class SQLite(Dialect):
         return self.halves_up(f"{left} * {right}")
 
     def halves_up(self, sql: str) -> str:
-        # The float of a half may lie below it, so it is lifted by a few units in the last place; from 1e8 on that would show.
+        # The float of a half may lie below it, and newer versions round it as it is: lifted a little, where that does not show.
         return f"CASE WHEN ABS({sql}) < 1e8 THEN ROUND(({sql}) * 1.000000000000001, 6) ELSE ROUND({sql}, 6) END"
 
     def field(self, column: str, name: str, kind: str) -> str:
@@ -53,7 +53,8 @@ class SQLite(Dialect):
         return f"CASE WHEN {sql} GLOB '{digits}' THEN CAST(julianday({sql}) - {FIRST_DAY} AS INTEGER) END"
 
     def year_and_day(self, day: str) -> tuple[str, str]:
-        return tuple(f"CAST(strftime('{form}', {day} + {FIRST_DAY}) AS INTEGER)" for form in ("%Y", "%m%d"))  # type: ignore[return-value]  # two forms
+        instant = f"{day} + {FIRST_DAY}"
+        return f"CAST(strftime('%Y', {instant}) AS INTEGER)", f"CAST(strftime('%m%d', {instant}) AS INTEGER)"
 
     def chance(self, log_odds: str) -> str:
         return f"ROUND(1 / (1 + exp(-MAX(-40.0, MIN(40.0, {log_odds})))), 6)"
@@ -91,4 +92,4 @@ class SQLite(Dialect):
         return {row[1] for row in tx.exec_driver_sql(f"PRAGMA table_info({table})")}
 
     def instant(self, at: datetime) -> Any:
-        return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

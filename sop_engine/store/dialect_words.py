@@ -39,7 +39,7 @@ class Dialect(ABC):
 
     def number(self, value: Decimal | float) -> str:
         """A number constant, never read as an integer."""
-        plain = format(value if isinstance(value, Decimal) else Decimal(repr(value)), "f")
+        plain = format((value if isinstance(value, Decimal) else Decimal(repr(value))).normalize(), "f")
         plain = plain if "." in plain else f"{plain}.0"
         return f"({plain})" if plain.startswith("-") else plain
 

@@ -19,6 +19,7 @@ from sop_engine.store.layers import Known, Layers, known
 from sop_engine.store.metric_values import recompute
 from sop_engine.store.scope import Scope
 
+NEIGHBOUR = 4e-16
 PIECES = 4  # a page is looked for in so many times as many users at once
 
 
@@ -91,7 +92,11 @@ def ref_of(project: Project, key: str) -> Ref:
 
 
 def _number(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(repr(value))
+    if isinstance(value, Decimal):
+        return value
+    # SQLite's ROUND gives now and then the neighbour of the float that stands for the 6 decimals.
+    six = round(value, 6)
+    return Decimal(repr(six if abs(six - value) <= NEIGHBOUR * abs(value) else value))
 
 
 def _date(value: Any) -> date:

@@ -132,10 +132,11 @@ def past_runs(tx: Connection, user_ids: Iterable[int], flows: Iterable[str]) -> 
     return {(user, flow): Past(last, opened == "open") for user, flow, last, opened in tx.execute(statement)}
 
 
-def end_runs(tx: Connection, ids: Sequence[int], reason: str, now: datetime) -> None:
-    """Mark open runs as ended."""
+def end_runs(tx: Connection, times: Mapping[int, datetime], reason: str) -> None:
+    """Mark open runs as ended, each at its time."""
     statement = update(runs).where(runs.c.id == bindparam("run"), runs.c.state == "open")
-    tx.execute(statement.values(state="ended", end_reason=reason, ended_at=now), [{"run": i} for i in ids])
+    values = statement.values(state="ended", end_reason=reason, ended_at=bindparam("at"))
+    tx.execute(values, [{"run": run, "at": at} for run, at in times.items()])
 
 
 def note_goals(tx: Connection, reached: Sequence[tuple[Run, datetime, Mapping[str, Value | None]]]) -> None:

@@ -57,17 +57,18 @@ def carry_out(tx: Connection, run: Run, rank: int, plan: Plan, now: datetime) ->
     for touch_id, reason in plan.cancel:
         by_reason.setdefault(reason, []).append(touch_id)
     for reason, ids in by_reason.items():
-        cancel_touches(tx, ids, reason, now)
+        cancel_touches(tx, dict.fromkeys(ids, now), reason)
     for touch_id, wanted in plan.shift:
         shifted = {"due_at": wanted.due_at, "first_due_at": wanted.due_at, "late_at": wanted.late_at}
         tx.execute(update(touches).where(touches.c.id == touch_id, touches.c.state == "planned").values(shifted))
 
 
-def cancel_touches(tx: Connection, ids: Sequence[int], reason: str, now: datetime) -> None:
-    """Cancel touches that are planned or queued; what is being sent goes on."""
-    statement = update(touches).where(touches.c.id.in_(ids), touches.c.state.in_(("planned", "queued")))
-    if ids:
-        tx.execute(statement.values(state="cancelled", reason=reason, done_at=now, lease_until=None))
+def cancel_touches(tx: Connection, times: Mapping[int, datetime], reason: str) -> None:
+    """Cancel touches that are planned or queued, each at its time; what is being sent goes on."""
+    statement = update(touches).where(touches.c.id == bindparam("touch"), touches.c.state.in_(("planned", "queued")))
+    if times:
+        values = statement.values(state="cancelled", reason=reason, done_at=bindparam("at"), lease_until=None)
+        tx.execute(values, [{"touch": touch, "at": at} for touch, at in times.items()])
 
 
 def existing_of(tx: Connection, run_id: int) -> list[Existing]:

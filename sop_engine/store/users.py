@@ -50,9 +50,7 @@ def find_users(tx: Connection, project: Project, *, ids: Iterable[int] = (), key
 
 def ids_by_key(tx: Connection, keys: Iterable[str]) -> dict[str, int]:
     """By the shop's id: ours."""
-    to = dialect(tx)
-    sql = f"SELECT u.key, u.id FROM ({to.rows('keys', {'key': 'text'})}) r JOIN users u ON u.key = r.key"
-    return {row[0]: row[1] for row in run(tx, sql, {"keys": to.row_list([{"key": k} for k in dict.fromkeys(keys)])})}
+    return {key: user_id for key, (user_id, _) in _joined_at(tx, keys).items()}
 
 
 def ensure_users(tx: Connection, project: Project, seen: Iterable[tuple[str, datetime]]) -> tuple[dict[str, int], set[str]]:
@@ -60,10 +58,13 @@ def ensure_users(tx: Connection, project: Project, seen: Iterable[tuple[str, dat
     first: dict[str, datetime] = {}
     for key, at in seen:
         first[key] = min(at, first.get(key, at))
-    there = ids_by_key(tx, first)
-    _upsert(tx, project, [(UserRecord(key), at) for key, at in sorted(first.items())])  # in one order, or two workers block each other
+    there = _joined_at(tx, first)
+    # Most users are only seen again: then nothing is written. In one order, or two workers block each other.
+    early = [(UserRecord(key), at) for key, at in sorted(first.items()) if key not in there or at < there[key][1]]
+    if early:
+        _upsert(tx, project, early)
     new = first.keys() - there.keys()
-    return (ids_by_key(tx, first) if new else there), new
+    return (ids_by_key(tx, first) if new else {key: user_id for key, (user_id, _) in there.items()}), new
 
 
 def add_users(tx: Connection, project: Project, records: Sequence[UserRecord], now: datetime | None = None) -> dict[str, int]:
@@ -127,14 +128,22 @@ def _merged(old: UserRecord, new: UserRecord) -> UserRecord:
     return UserRecord(new.key, joined, {**old.attributes, **new.attributes}, new.timezone or old.timezone, new.locale or old.locale)
 
 
+def _joined_at(tx: Connection, keys: Iterable[str]) -> dict[str, tuple[int, datetime]]:
+    """By the shop's id: ours, and when the user joined."""
+    to = dialect(tx)
+    sql = f"SELECT u.key, u.id, u.joined_at FROM ({to.rows('keys', {'key': 'text'})}) r JOIN users u ON u.key = r.key"
+    found = run(tx, sql, {"keys": to.row_list([{"key": k} for k in dict.fromkeys(keys)])})
+    return {row[0]: (row[1], to.time_of(row[2])) for row in found}
+
+
 def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord, datetime]]) -> None:
     """Add or change users, each once, with the time each was there by."""
-    to = dialect(tx)
+    to, zone = dialect(tx), project.zone
     rows = [
         {
             "key": r.key,
             "joined_at": to.instant(joined),
-            "joined_day": local_day(joined, project.zone).toordinal(),
+            "joined_day": local_day(joined, zone).toordinal(),
             "timezone": r.timezone,
             "locale": r.locale,
             "attributes": plain_json(r.attributes),
@@ -146,10 +155,7 @@ def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord
     columns = ", ".join(_NEW)
     sql = (
         f"INSERT INTO users ({columns}, turn) SELECT {columns}, 0 FROM ({to.rows('new', _NEW)}) r WHERE TRUE "
-        f"ON CONFLICT (key) DO UPDATE SET {earlier}, {kept}, attributes = {to.merged('users.attributes', 'excluded.attributes')} "
-        # Most users are only seen again: then nothing is written.
-        "WHERE excluded.joined_at < users.joined_at OR excluded.attributes <> '{}' "
-        "OR COALESCE(excluded.timezone, excluded.locale) IS NOT NULL"
+        f"ON CONFLICT (key) DO UPDATE SET {earlier}, {kept}, attributes = {to.merged('users.attributes', 'excluded.attributes')}"
     )
     run(tx, sql, {"new": to.row_list(rows)})
 

@@ -188,6 +188,27 @@ def test_cut_points_of_a_population_are_frozen_until_the_next_refresh(engine: En
     assert [shop.facts(key, "value")[0] for key in keys(4)] == ["best", "best", "rest", "rest"]
 
 
+def test_sends_wait_while_the_fit_their_level_rests_on_is_older_than_its_period_and_five_days(engine: Engine) -> None:
+    book = """\
+playbook: v
+tier: value
+goal: joins
+intent: serve
+late: 60d
+levels:
+  best: {no_benefit: x, steps: {welcome: {at: day 40 10:00, send: receipt}}}
+  rest: {none: x}
+"""
+    shop = shoppers(engine, book)
+    shop.event("u1", "order", at="2025-03-02 09:00", order_id="u1b", amount=1000)  # enters best
+    shop.jump("2025-04-11 11:00")
+    shop.deliver(shop.claim())  # no refresh came on 1 April
+    assert [(t.state, t.reason) for t in shop.touches("u1")] == [("planned", "expired")]
+    shop.jump("2025-04-11 13:00")
+    shop.beat()  # the refresh is caught up first
+    assert [t.state for t in shop.touches("u1")] == ["sent"]
+
+
 def test_an_order_moves_a_user_at_once_and_the_old_levels_touches_are_cancelled(engine: Engine) -> None:
     book = """\
 playbook: v

@@ -10,9 +10,10 @@ from time import monotonic
 import pytest
 from sqlalchemy import Engine, text
 
+from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import intend
-from sop_engine.actions.sweep import SWEPT, sweep_missed
+from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import Work
 from sop_engine.core.records import EventRecord
 from sop_engine.store import touches, versions
@@ -193,7 +194,7 @@ def test_a_midnight_waits_for_the_visit_that_is_being_stored_and_sees_it(postgre
     shop.until("2025-03-03 23:59")
     visit = shop.record("u1", "visit", "2025-03-03 23:59", {})
     shop.jump("2025-03-04 00:00")
-    while_open(shop, lambda work: store(work, visit), lambda: sweep_missed(shop.app, shop.now))
+    while_open(shop, lambda work: store(work, visit), lambda: catch_up(shop.app, shop.now))
     assert (shop.facts("u1", "stage"), shop.facts("u2", "stage")) == (["awake"], ["lost"])
     assert (len(shop.runs("u1")), len(shop.runs("u2"))) == (0, 1)
 

@@ -17,7 +17,8 @@ from tests.builders import SHANGHAI, at
 START = at("2025-03-01 00:00")
 ONE_CENT = Compare(">", Ref("field", "amount", "number"), Constant(Decimal("0.01")))
 BIG = Compare(">=", Ref("field", "amount", "number"), Constant(Decimal(30)))
-EVENING = And((Compare(">=", Ref("field", "hour", "number"), Constant(Decimal(18))), Compare("<=", Ref("field", "weekday", "number"), Constant(Decimal(5)))))  # fmt: skip  # noqa: E501 - one condition
+LATE = Compare(">=", Ref("field", "hour", "number"), Constant(Decimal(18)))
+EVENING = And((LATE, Compare("<=", Ref("field", "weekday", "number"), Constant(Decimal(5)))))
 BY_STAFF = Compare("=", Ref("field", "actor", "text"), Constant("staff"))
 ORDER_FIELDS = {n: Field(n, k) for n, k in (("order_id", "text"), ("amount", "number"), ("category", "text"), ("gift", "flag"))}
 EVENTS = {

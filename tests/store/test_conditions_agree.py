@@ -38,7 +38,9 @@ from sop_engine.core.project import Project, Settings
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.core.tiers import Level, Tier
 from sop_engine.store import tags
+from sop_engine.store.derived import is_always_whole
 from sop_engine.store.engine import transaction
+from sop_engine.store.expressions import is_whole
 from sop_engine.store.facts import count_audience, read_facts, ref_of, select_audience
 from sop_engine.store.scope import Scope
 from tests.builders import at
@@ -175,11 +177,13 @@ def test_the_database_and_python_find_the_same_users(engine: Engine) -> None:
         agree()
 
 
-def test_halves_are_rounded_up_like_in_core(engine: Engine) -> None:
+def test_products_and_quotients_are_rounded_like_in_core_halves_up(engine: Engine) -> None:
     random = Random(2)
     halves = [Decimal(2 * random.randrange(-(10**n), 10**n) + 1) / 10**6 for n in (3, 5, 7, 9, 11) for _ in range(40)]
-    half, two = Constant(Decimal("0.5")), Constant(Decimal(2))
-    formulas = {"积": Arith("*", ref_of(PROJECT, "分"), half), "商": Arith("/", ref_of(PROJECT, "分"), two)}
+    halves += [Decimal("409146.93"), Decimal("5.835"), Decimal("0.1"), Decimal(0)]
+    points = ref_of(PROJECT, "分")
+    written = {"半": ("*", "0.5"), "积": ("*", "0.0055"), "商": ("/", "2"), "率": ("/", "46612.1")}
+    formulas = {name: Arith(op, points, Constant(Decimal(number))) for name, (op, number) in written.items()}
     project = replace(PROJECT, metrics={n: Metric(n, "value", "number", formula=f) for n, f in formulas.items()}, tags={}, tiers={})
     with transaction(engine) as tx:
         ids = fill(tx, project, [UserRecord(f"u{i}", NOW, {"分": value}) for i, value in enumerate(halves)], [], NOW)
@@ -224,6 +228,19 @@ def test_a_birthday_on_the_29th_of_february_is_on_the_28th_in_other_years(engine
         for day in ("2023-02-27", "2023-02-28", "2024-02-28", "2024-02-29"):
             ages[day] = read_facts(tx, PROJECT, ["年龄"], Scope.of(ids.values()), at(day))[ids["u"]]["年龄"]
     assert ages == {"2023-02-27": 22, "2023-02-28": 23, "2024-02-28": 23, "2024-02-29": 24}
+
+
+def test_only_what_can_have_no_decimals_is_left_unrounded() -> None:
+    whole, part = number("单数"), number("均价")
+    two, half = Constant(Decimal(2)), Constant(Decimal("0.5"))
+    assert is_always_whole(PROJECT, whole) and not is_always_whole(PROJECT, part) and not is_always_whole(PROJECT, number("频率"))
+    for term, expected in {
+        Arith("*", whole, Negative(two)): True,
+        Arith("/", whole, two): False,
+        Arith("+", whole, half): False,
+        Arith("-", part, whole): False,
+    }.items():
+        assert is_whole(term, lambda ref: is_always_whole(PROJECT, ref)) is expected
 
 
 def test_references_by_plain_name_are_typed() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -86,13 +87,22 @@ def assert_exact(tx: Connection, names: Iterable[str], now: datetime) -> None:
 
 def test_an_event_stored_before_its_day_counts_from_that_day_on(engine: Engine) -> None:
     now = START + timedelta(hours=12)
-    ahead = EventRecord("1", "u", "order", now + timedelta(days=3), {"order_id": "a"} | {"amount": 20})  # type: ignore[dict-item]
+    ahead = EventRecord("1", "u", "order", now + timedelta(days=3), {"order_id": "a", "amount": Decimal(20)})
     with transaction(engine) as tx:
         ids = fill(tx, PROJECT, [UserRecord("u", START)], [ahead], now)
         assert read_facts(tx, PROJECT, ["count"], Scope.everybody(), now)[ids["u"]]["count"] == 0
         day = date(2025, 3, 4)
         sweep(tx, PROJECT, day, midnight(day, SHANGHAI))
         assert read_facts(tx, PROJECT, ["count"], Scope.everybody(), midnight(day, SHANGHAI))[ids["u"]]["count"] == 1
+
+
+def test_a_window_in_hours_is_brought_up_to_date_whenever_somebody_asks(engine: Engine) -> None:
+    visit = EventRecord("1", "u", "visit", START)
+    with transaction(engine) as tx:
+        ids = fill(tx, PROJECT, [UserRecord("u", START)], [visit], START)
+        for hours, expected in ((35, 1), (36, 0), (35, 1)):
+            facts = read_facts(tx, PROJECT, ["count_hours"], Scope.of(ids.values()), START + timedelta(hours=hours))
+            assert facts[ids["u"]]["count_hours"] == expected
 
 
 def test_any_set_of_users_is_computed_alike_and_nobody_else_is_touched(engine: Engine) -> None:
