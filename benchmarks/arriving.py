@@ -17,6 +17,7 @@ from benchmarks.measuring import Figure, Times, alternate, median_each
 from benchmarks.stock import NOW, Stock, app_of, build, driver_of, project
 from sop_engine.actions.importing import Source, import_rows
 from sop_engine.actions.ingest import record_events
+from sop_engine.core.conditions import Value
 from sop_engine.core.records import EventRecord
 from sop_engine.language.mapping import read_events
 from sop_engine.language.tables import open_table
@@ -62,7 +63,7 @@ class Arrivals:
 
 def record_of(event: Event) -> EventRecord:
     """The event as the engine takes it in."""
-    fields = {} if event.amount is None else {"order_id": f"o{event.message_id}", "amount": Decimal(str(event.amount))}
+    fields: dict[str, Value] = {} if event.amount is None else {"order_id": f"o{event.message_id}", "amount": Decimal(str(event.amount))}
     return EventRecord(event.message_id, event.user_key, event.kind, event.at, fields, "user", "bench")
 
 

@@ -16,6 +16,7 @@ from benchmarks.measuring import Figure, Times
 from benchmarks.stock import NOW, Stock, app_of
 from sop_engine.actions import importing, refresh, sweep
 from sop_engine.app import App
+from sop_engine.core.conditions import Value
 from sop_engine.core.records import EventRecord
 from sop_engine.store.engine import transaction
 
@@ -70,7 +71,7 @@ def _records(users: int) -> Iterator[EventRecord]:
     """Events of a third of the users: so many that everybody is computed anew."""
     draw = random.Random(SEED)
     for number in range(max(users // 3, min(users * 3, 2 * importing.MOST_TOUCHED))):
-        fields = {"order_id": f"i{number}", "amount": Decimal(draw.randrange(1000))} if number % 10 == 0 else {}
+        fields: dict[str, Value] = {"order_id": f"i{number}", "amount": Decimal(draw.randrange(1000))} if number % 10 == 0 else {}
         kind = "order" if fields else "open"
         at = NOW - timedelta(seconds=draw.randrange(300 * 86_400))
         yield EventRecord(f"import{number}", f"u{draw.randrange(users) + 1}", kind, at, fields, "user", "bench")

@@ -1,7 +1,7 @@
-"""Rows on a real PostgreSQL, when there is one to start: levels of everybody, the queue, the live chain."""
+"""Rows on a real PostgreSQL, when there is one to start: levels of everybody, the queue, the live chain. CPU is the client's alone."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import psycopg
@@ -63,15 +63,15 @@ def _fill(raw: psycopg.Connection, activity: Activity) -> None:
     for index in INDEXES:
         raw.execute(f"DROP INDEX {index.split()[2]}")
     with raw.cursor() as cursor, cursor.copy("COPY users (id, key, joined_at, joined_day, attributes, turn) FROM STDIN") as copy:
-        for number, (at, day) in enumerate(zip(activity.joined.tolist(), local_days(activity.joined).tolist(), strict=True), 1):
+        for number, (joined, day) in enumerate(zip(activity.joined.tolist(), local_days(activity.joined).tolist(), strict=True), 1):
             who = f'{{"name": "User {number}", "mail": "u{number}@example.com"}}'
-            copy.write_row((number, f"u{number}", _moment(at), day, who, 0))
+            copy.write_row((number, f"u{number}", _moment(joined), day, who, 0))
     columns = "message_id, user_id, kind, at, day, hour, actor, source, fields, ref, counted, lowered, received_at"
     with raw.cursor() as cursor, cursor.copy(f"COPY events ({columns}) FROM STDIN") as copy:
         for rows in event_rows(activity):
-            for number, user, kind, at, day, hour, fields, ref in rows:
+            for n, user, kind, at, on, hour, fields, ref in rows:
                 when = _moment(at)
-                copy.write_row((f"m{number}", user, kind, when, day, hour, "user", "bench", fields, ref, True, 0, when))
+                copy.write_row((f"m{n}", user, kind, when, on, hour, "user", "bench", fields, ref, True, 0, when))
     for index in INDEXES:
         raw.execute(index)
     raw.execute("SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT MAX(id) FROM users))")
@@ -79,8 +79,6 @@ def _fill(raw: psycopg.Connection, activity: Activity) -> None:
 
 
 def _moment(seconds: object) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(float(str(seconds)), UTC).isoformat()
 
 

@@ -15,6 +15,7 @@ from sop_engine.actions.deliver import deliver
 from sop_engine.actions.release import BATCH, LEASE, release_due
 from sop_engine.app import App
 from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.core.conditions import Value
 from sop_engine.core.errors import DeliveryError
 from sop_engine.rendering import render
 from sop_engine.store import touches
@@ -22,7 +23,13 @@ from sop_engine.store import touches
 RENDERED = 2_000
 CLAIMS = 10_000  # touches of one run: a run takes a second or so
 PER_USER = 10
-VALUES = {"name": "Li & Co", "orders_365": Decimal(12), "spent_365": Decimal("1234.5"), "quiet": Decimal(3), "recency": Decimal(5)}
+VALUES: dict[str, Value | None] = {
+    "name": "Li & Co",
+    "orders_365": Decimal(12),
+    "spent_365": Decimal("1234.5"),
+    "quiet": Decimal(3),
+    "recency": Decimal(5),
+}
 SHOP = "https://shop.example/new"
 
 

@@ -27,12 +27,14 @@ def rebuild(raw: sqlite3.Connection, project: Project, today: int) -> None:
     """Compute every column of everybody from the log, into the table of the engine."""
     names = [a.column for a in live_aggregates(project)]
     written = ", ".join(f"{n} = excluded.{n}" for n in names)
-    plain, of_orders = {}, {}
+    plain: dict[str, str] = {}
+    of_orders: dict[str, str] = {}
     for column, sql in columns(project, str(today)).items():
         (of_orders if "amount" in sql else plain)[column] = sql.replace("kind = 'order' AND ", "") if "amount" in sql else sql
-    seen = f"counted AND actor = 'user' AND day <= {today}"
-    by_user = f"SELECT user_id, {', '.join(f'{sql} AS {c}' for c, sql in plain.items())} FROM events WHERE {seen} GROUP BY user_id"
-    amounts = f"SELECT user_id, day, json_extract(fields, '$.amount') - lowered AS amount FROM events WHERE kind = 'order' AND {seen}"
+    # In the order of the log: by the index every event would be looked up on its own, which takes twice as long.
+    log, seen = "events NOT INDEXED", f"counted AND actor = 'user' AND day <= {today}"
+    by_user = f"SELECT user_id, {', '.join(f'{sql} AS {c}' for c, sql in plain.items())} FROM {log} WHERE {seen} GROUP BY user_id"
+    amounts = f"SELECT user_id, day, json_extract(fields, '$.amount') - lowered AS amount FROM {log} WHERE kind = 'order' AND {seen}"
     by_order = f"SELECT user_id, {', '.join(f'{sql} AS {c}' for c, sql in of_orders.items())} FROM ({amounts} LIMIT -1) GROUP BY user_id"
     raw.execute("BEGIN IMMEDIATE")
     raw.execute(
@@ -53,7 +55,8 @@ def quintiles(raw: sqlite3.Connection, project: Project) -> list[float]:
 
 def _at(histogram: list[tuple[float, int]], place: float) -> float:
     """The value at a place among the sorted values, interpolated."""
-    below, seen, found = int(place), 0, []
+    below, seen = int(place), 0
+    found: list[float] = []
     for value, many in histogram:
         seen += many
         while len(found) < 2 and seen > below + len(found):

@@ -1,20 +1,20 @@
 """Loads what the last look reads about a batch of touches, in a handful of queries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sop_engine.actions.end import steps_seen
+from sop_engine.actions.fresh import expired_models
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Ref
 from sop_engine.core.guard import Sent
 from sop_engine.core.interest import QUIET, known_names, user_names
-from sop_engine.core.models import watched
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run, Touch
-from sop_engine.store import consent, frozen, grants, runs, touches
+from sop_engine.store import consent, grants, runs, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.people import Person, people
 from sop_engine.store.scope import Scope
@@ -73,21 +73,11 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     found.opted_out = consent.opt_outs_of(work.tx, ids)
     found.handed_off = consent.users_handed_off(work.tx, ids)
     found.stopped = consent.stopped(work.tx)
-    found.expired = _expired(work, {seen[0] for i in found.items if (seen := watched(i.flow)) is not None})
+    found.expired = expired_models(work)
     if any(i.step.give for i in found.items):
         grants.lock(work.tx)
         found.given = grants.given(work.tx, ids, [])
     return found
-
-
-def _expired(work: Work, models: Iterable[str]) -> frozenset[str]:
-    """Those of these models that read a fit which is older than its period and five days: users have no valid level in them."""
-    rehearsal, fitted = work.app.rehearsal, work.live.interest.fitted_read
-    reading = {m: fitted.get(m, frozenset()) for m in models}
-    if not any(reading.values()) or (rehearsal is not None and not rehearsal.draws):
-        return frozenset()
-    valid = frozen.valid_fits(work.tx, work.project, work.now)
-    return frozenset(m for m, names in reading.items() if not names <= valid.keys())
 
 
 def _item(work: Work, touch: Touch, run: Run, person: Person) -> Item | None:

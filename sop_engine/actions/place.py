@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sop_engine.actions.end import Endings, end_by_facts, flow_of, reads_steps, steps_seen, windows_of
+from sop_engine.actions.fresh import expired_models
 from sop_engine.actions.start import Candidate, start_runs
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value
@@ -40,7 +41,8 @@ def place_users(work: Work, user_ids: Sequence[int], cause: Cause, *, candidates
 def move_users(work: Work, user_ids: Sequence[int], cause: Cause) -> list[Moved]:
     """Decide the level of each user in every model, in order, and store the moves."""
     interest = work.live.interest
-    placers = [p for p in interest.placers if cause.models is None or p.tier.name in cause.models]
+    expired = expired_models(work)
+    placers = [p for p in interest.placers if (cause.models is None or p.tier.name in cause.models) and p.tier.name not in expired]
     if not placers:
         return []
     current = levels.current_levels(work.tx, user_ids)

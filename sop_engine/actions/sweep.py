@@ -6,6 +6,7 @@ from typing import Any
 
 from sop_engine.actions.end import Endings, flow_of
 from sop_engine.actions.existing import start_existing
+from sop_engine.actions.fresh import expired_models
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.place import Cause, ask_runs, follow
 from sop_engine.app import App, Work
@@ -70,8 +71,10 @@ def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:
     """Place all users in every model inside the database, then follow those moves that concern a flow. How many of these."""
     tags.refresh_rule_tags(work.tx, work.project, Scope.everybody(), work.now)
     moved: dict[int, list[Moved]] = {}
-    given = known(work.tx, work.project, work.now)
+    given, expired = known(work.tx, work.project, work.now), expired_models(work)
     for model in work.live.interest.models:
+        if model.name in expired:
+            continue
         watched = model.name in work.live.interest.by_model
         movers = placements.place(
             work.tx, given, model, Scope.everybody(), work.now, cause=cause, release=work.live.release, stream=watched

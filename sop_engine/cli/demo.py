@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sop_engine.app import App
     from sop_engine.core.project import Project
 
-FIRST, LAST = date(2017, 1, 1), date(2017, 12, 31)
+FIRST, LAST = date(2017, 8, 1), date(2017, 12, 31)
 SHOPS_TODAY = datetime(2018, 1, 2, tzinfo=UTC)
 
 
@@ -30,14 +30,19 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     project: Annotated[Path, typer.Option("--project", metavar="DIR", help="The project whose playbooks are replayed.")] = Path("."),
     folder: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where data and databases go; it is emptied first.")] = Path("demo"),
-    until: Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Stop the year earlier.")] = None,
+    since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day that is lived through.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day that is lived through.")] = None,
 ) -> None:
-    """Import one real year of 2,469 grocery households and live through it with the shipped playbooks. Nobody is contacted.
+    """Import one real year of 2,469 grocery households and live through its last five months with the shipped playbooks.
+
+    Nobody is contacted. The months before are history, as for any shop that begins to use playbooks; with --from 2017-01-01 the
+    whole year is lived through, which takes about a second a day.
 
     \b
     Examples:
       sop demo
-      sop demo --until 2017-03-31
+      sop demo --from 2017-01-01
+      sop demo --from 2017-11-01 --to 2017-11-30
     """
     started = time.monotonic()
     files, read = read_project(project)
@@ -49,9 +54,9 @@ def demo(
         say("written as a shop would export it")
     history = _open(folder / "history.db")
     _import(history, files, read, users, orders)
-    last = until.date() if until else LAST
-    replayed = _replay(history, files, read, folder / "sop.db", last)
-    typer.echo(demo_report.told(history, replayed, FIRST, last, time.monotonic() - started))
+    first, last = since.date() if since else FIRST, until.date() if until else LAST
+    replayed = _replay(history, files, read, folder / "sop.db", (first, last))
+    typer.echo(demo_report.told(history, replayed, first, last, time.monotonic() - started))
     for app in (history, replayed):
         app.engine.dispose()
 
@@ -87,11 +92,10 @@ def _told(file: Path, found: "Imported") -> None:
     typer.echo(f"sop import {file}: {found.read:,} read, {found.stored:,} stored, {found.repeated:,} repeated, {found.rejected:,} refused")
 
 
-def _replay(history: "App", files: dict[str, str], project: "Project", into: Path, last: date) -> "App":
+def _replay(history: "App", files: dict[str, str], project: "Project", into: Path, days: tuple[date, date]) -> "App":
     from sop_engine.actions.replay import Period, replay
 
-    with progress("replaying the year") as say:
-        _, app = replay(
-            history, project, Period(FIRST, last), files=files, into=f"sqlite:///{into}", progress=lambda day: say(f"{day:%d %B}")
-        )
+    with progress("living through the days") as say:
+        period, target = Period(*days), f"sqlite:///{into}"
+        _, app = replay(history, project, period, files=files, into=target, progress=lambda day: say(f"{day:%d %B}"))
     return app

@@ -29,7 +29,7 @@ def told(history: "App", replayed: "App", first: date, last: date, seconds: floa
             _touches(counted),
             _costs(counted, work.project.settings.currency),
         ]
-    parts.append(_returns(history, ends))
+    parts.append(_returns(history))
     with replayed.work(_noon(last)) as work:
         parts += list(_two_users(work))
     parts.append(_next(counted, seconds))
@@ -95,11 +95,11 @@ def _costs(counted: "Tally", currency: str) -> str:
     return f"{title}\n" + table(rows, head=["flow", "benefit", "given", "cost"], right=(2, 3))
 
 
-def _returns(history: "App", ends: Sequence[date]) -> str:
-    """Rates over all month ends whose window is complete; nobody had contacted these households for it."""
+def _returns(history: "App") -> str:
+    """Rates over all month ends of the year whose window is complete; nobody had contacted these households for it."""
     from sop_engine.store.counting import natural_returns
 
-    rows = []
+    rows, ends = [], _month_ends(date(2017, 1, 1), date(2017, 12, 31))
     with history.transaction() as tx:
         for quiet, within in LAPSED:
             days = [d for d in ends if d + timedelta(days=within) <= ends[-1]]
@@ -123,7 +123,7 @@ def _two_users(work: "Work") -> Iterator[str]:
 
 def _next(counted: "Tally", seconds: float) -> str:
     return f"""WHAT NEXT (this took {seconds:.0f} s)
-  sop tiers {MODEL} --on 2017-06-30 --project demo     any past day's tiers
+  sop tiers {MODEL} --on 2017-10-31 --project demo     any past day's tiers
   sop moves {MODEL} --project demo                     who moved where, and why
   sop touches --reason cap --project demo              what was held back, and why
   sop outbox --project demo                            the messages themselves

@@ -18,15 +18,17 @@ fields: {order_id: basket, amount: paid, items: items, category: department}
 USERS_MAP = """# Which column of users.csv holds what.
 user_id: household
 joined: joined
-attributes: {昵称: name, 企微号: wecom, 企微好友: friend, 邮箱: mail, 邮件许可: mail_consent}
+attributes: {昵称: name, 企微号: wecom, 企微好友: friend, 邮箱: mail, 邮件许可: mail_consent, 专属顾问: adviser}
 """
+
+ADVISERS = ("小顾", "小林", "小周")
 
 
 def write_files(folder: Path) -> tuple[Path, Path]:
     """Write users.csv and orders.csv with their mapping files; returns the two. One basket is one order.
 
     The data has no names or addresses: each household gets a made-up WeCom id (7 of 10 are friends of the shop) and a mail
-    address that cannot exist (6 of 10 consent). Raises BadInput when the package is not installed.
+    address that cannot exist (6 of 10 consent), and one of three advisers. Raises BadInput when the package is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     baskets = _baskets()
@@ -39,7 +41,7 @@ def write_files(folder: Path) -> tuple[Path, Path]:
             writer.writerow([_key(row["household_id"]), row["basket_id"], at, f"{row['paid']:.2f}", row["items"], row["department"]])
     with users.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["household", "joined", "name", "wecom", "friend", "mail", "mail_consent"])
+        writer.writerow(["household", "joined", "name", "wecom", "friend", "mail", "mail_consent", "adviser"])
         first: dict[int, Any] = {}
         for row in baskets:
             first.setdefault(row["household_id"], row["at"])
@@ -58,7 +60,8 @@ def _user(household: int, joined: str) -> list[object]:
     draw = hashlib.sha256(str(household).encode()).digest()
     friend, consent = draw[0] < 179, draw[1] < 154  # 7 and 6 of 10
     mail = f"h{household}@example.com"
-    return [_key(household), joined, f"{household}号家庭", f"wx-h{household}" if friend else "", int(friend), mail, int(consent)]
+    wecom, adviser = f"wx-h{household}" if friend else "", ADVISERS[draw[2] % len(ADVISERS)]
+    return [_key(household), joined, f"{household}号家庭", wecom, int(friend), mail, int(consent), adviser]
 
 
 def _baskets() -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
+REPLAY_CACHE_KB = 256_000  # a replay is one short life of one process
 
 
 def open_engine(url: str, *, durable: bool = True) -> Engine:
@@ -31,8 +32,11 @@ def _open_sqlite(url: str, durable: bool) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we begin ourselves: BEGIN IMMEDIATE
         cursor = connection.cursor()
-        synchronous = f"synchronous={'FULL' if durable else 'OFF'}"
-        for pragma in ("journal_mode=WAL", synchronous, "busy_timeout=5000", "foreign_keys=ON", f"cache_size=-{SQLITE_CACHE_KB}"):
+        pragmas = ["journal_mode=WAL", "busy_timeout=5000", "foreign_keys=ON", "temp_store=MEMORY"]
+        pragmas += (
+            ["synchronous=FULL", f"cache_size=-{SQLITE_CACHE_KB}"] if durable else ["synchronous=OFF", f"cache_size=-{REPLAY_CACHE_KB}"]
+        )
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -30,6 +30,7 @@ class RunRow(SQLModel, table=True):
         UniqueConstraint("flow", "user_id", "start_key"),
         Index("ix_runs_user", "user_id", "state"),
         Index("ix_runs_flow", "flow", "state"),
+        Index("ix_runs_close", "close_at", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     )
     id: int | None = key_column()
     user_id: int = user_column()

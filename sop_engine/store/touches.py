@@ -65,7 +65,8 @@ def carry_out(tx: Connection, run: Run, rank: int, plan: Plan, now: datetime) ->
 
 def cancel_touches(tx: Connection, times: Mapping[int, datetime], reason: str) -> None:
     """Cancel touches that are planned or queued, each at its time; what is being sent goes on."""
-    statement = update(touches).where(touches.c.id == bindparam("touch"), touches.c.state.in_(("planned", "queued")))
+    waiting = (touches.c.state == "planned") | (touches.c.state == "queued")
+    statement = update(touches).where(touches.c.id == bindparam("touch"), waiting)
     if times:
         values = statement.values(state="cancelled", reason=reason, done_at=bindparam("at"), lease_until=None)
         tx.execute(values, [{"touch": touch, "at": at} for touch, at in times.items()])

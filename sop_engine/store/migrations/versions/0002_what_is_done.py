@@ -147,6 +147,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("flow", "user_id", "start_key"),
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_runs_close", ["close_at"], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+        )
         batch_op.create_index("ix_runs_flow", ["flow", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_runs_start_event_id"), ["start_event_id"], unique=False)
         batch_op.create_index("ix_runs_user", ["user_id", "state"], unique=False)
