@@ -15,7 +15,7 @@ from benchmarks.by_hand.queue import FLOW
 from benchmarks.everybody import MOVING, ORDINAL
 from benchmarks.measuring import Figure, alternate, median_each
 from benchmarks.sending import CLAIMS, claim
-from benchmarks.stock import INDEXES, NOW, app_on, event_rows, files_of, instant_text, project
+from benchmarks.stock import NOW, app_on, event_rows, files_of, instant_text, project
 from sop_engine.actions.apply import apply
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.release import BATCH
@@ -60,8 +60,9 @@ def postgres(users: int, times: int, planned: int) -> Iterator[Figure]:
 
 
 def _fill(raw: psycopg.Connection, activity: Activity) -> None:
-    for index in INDEXES:
-        raw.execute(f"DROP INDEX {index.split()[2]}")
+    indexes = raw.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'events' AND indexname LIKE 'ix_%'").fetchall()
+    for name, _ in indexes:
+        raw.execute(f"DROP INDEX {name}".encode())
     with raw.cursor() as cursor, cursor.copy("COPY users (id, key, joined_at, joined_day, attributes, turn) FROM STDIN") as copy:
         for number, (joined, day) in enumerate(zip(activity.joined.tolist(), local_days(activity.joined).tolist(), strict=True), 1):
             who = f'{{"name": "User {number}", "mail": "u{number}@example.com"}}'
@@ -72,8 +73,8 @@ def _fill(raw: psycopg.Connection, activity: Activity) -> None:
             for n, user, kind, at, on, hour, fields, ref in rows:
                 when = _moment(at)
                 copy.write_row((f"m{n}", user, kind, when, on, hour, "user", "bench", fields, ref, True, 0, when))
-    for index in INDEXES:
-        raw.execute(index)
+    for _, index in indexes:
+        raw.execute(str(index).encode())
     raw.execute("SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT MAX(id) FROM users))")
     raw.execute("ANALYZE")
 

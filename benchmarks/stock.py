@@ -22,11 +22,6 @@ PROJECT = Path(__file__).parent / "project"
 NOW = midnight_of(TODAY) + timedelta(hours=11)
 CHUNK = 100_000
 THREADS = 2
-INDEXES = (
-    "CREATE INDEX ix_events_user ON events (user_id, kind, day)",
-    "CREATE INDEX ix_events_edge ON events (day, kind)",
-    "CREATE INDEX ix_events_ref ON events (user_id, ref) WHERE ref IS NOT NULL",
-)
 ADD_USER = (
     "INSERT INTO users (id, key, joined_at, joined_day, attributes, turn) "
     "VALUES (?1, 'u' || ?1, strftime('%Y-%m-%d %H:%M:%f000', ?2, 'unixepoch'), ?3, "
@@ -127,14 +122,21 @@ def _fill_sqlite(store: Path, activity: Activity) -> None:
     raw.execute("BEGIN")
     ids = range(1, activity.users + 1)
     raw.executemany(ADD_USER, zip(ids, activity.joined.tolist(), local_days(activity.joined).tolist(), strict=True))
-    for index in INDEXES:
-        raw.execute(f"DROP INDEX {index.split()[2]}")
+    indexes = without_indexes(raw)
     for rows in event_rows(activity):
         raw.executemany(ADD_EVENT, rows)
-    for index in INDEXES:
+    for index in indexes:
         raw.execute(index)
     raw.execute("COMMIT")
     raw.close()
+
+
+def without_indexes(raw: sqlite3.Connection) -> list[str]:
+    """Drop the indexes of the event log before a bulk load; what makes them again."""
+    found = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'events' AND sql IS NOT NULL").fetchall()
+    for name, _ in found:
+        raw.execute(f"DROP INDEX {name}")
+    return [sql for _, sql in found]
 
 
 def event_rows(activity: Activity) -> Iterator[list[tuple[object, ...]]]:

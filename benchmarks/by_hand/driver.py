@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.activity import ZONE
 from benchmarks.by_hand.columns import columns, read_by_levels
-from benchmarks.stock import INDEXES, instant_text
+from benchmarks.stock import instant_text, without_indexes
 from sop_engine.core.project import Project
 
 ADD = (
@@ -56,8 +56,7 @@ def add(raw: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
 def load_file(raw: sqlite3.Connection, file: Path) -> None:
     """Load a CSV file of events into an empty store: users first seen are added, indexes are made afterwards."""
     raw.execute("BEGIN IMMEDIATE")
-    for index in INDEXES:
-        raw.execute(f"DROP INDEX {index.split()[2]}")
+    indexes = without_indexes(raw)
     ids: dict[str, int] = {}
     with file.open(encoding="utf-8", newline="") as lines:
         reader = csv.reader(lines)
@@ -66,7 +65,7 @@ def load_file(raw: sqlite3.Connection, file: Path) -> None:
     day = datetime.now(UTC).toordinal()
     users = ((number, key, instant_text(datetime.now(UTC)), day) for key, number in ids.items())
     raw.executemany("INSERT INTO users (id, key, joined_at, joined_day, attributes, turn) VALUES (?, ?, ?, ?, '{}', 0)", users)
-    for index in INDEXES:
+    for index in indexes:
         raw.execute(index)
     raw.execute("COMMIT")
 
