@@ -76,10 +76,9 @@ def levels(stock: Stock, times: int) -> Iterator[Figure]:
                 given = known(work.tx, project, NOW)
                 return len(placements.place(work.tx, given, tier, Scope.everybody(), NOW, cause="sweep", release=work.live.release))
 
-        def unsettle(number: int, _name: str) -> None:
+        def unsettle(number: int, name: str) -> None:
             forget = f"UPDATE placements SET level = NULL WHERE user_id % {MOVING} = {number % MOVING}"
-            both.lite.execute(forget)
-            both.raw.execute(forget)
+            (both.lite if name in ("ours", "hand") else both.raw).execute(forget)
 
         found = alternate(
             {

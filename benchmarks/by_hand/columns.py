@@ -21,7 +21,8 @@ def _sql(a: Aggregate, today: str) -> str:
     window = "" if a.window is None else f"day >= {today} - {a.window[0]}"
     inside = " AND ".join(part for part in (kinds, window) if part)
     function = "COUNT(amount)" if a.what == "count" and a.field else FUNCTIONS[a.what]
-    return f"{function} FILTER (WHERE {inside})" if inside else function
+    sql = f"{function} FILTER (WHERE {inside})" if inside else function
+    return f"ROUND({sql}, 6)" if a.what == "sum" else sql
 
 
 def read_by_levels(project: Project) -> dict[str, str]:

@@ -14,6 +14,9 @@ from sop_engine.core.errors import BadInput
 
 if TYPE_CHECKING:
     from sop_engine.actions.tally import Tally
+    from sop_engine.core.project import Project
+
+OVERLAPS = 5  # pairs of flows shown; JSON has all
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,8 +51,18 @@ def backtest(
         found, played = replay(open_database(project), read, period, progress=lambda on: say(f"{on}"))
     played.engine.dispose()
     told = {name: _of_flow(found, name) for name in flows}
-    whole = {"first": found.first, "last": found.last, "currency": read.settings.currency, "flows": told, "most_a_day": found.most_a_day}
-    show(whole, as_json, "\n".join(_line(name, one, read.settings.currency) for name, one in told.items()) or "The project has no flows.")
+    whole = {
+        "first": found.first,
+        "last": found.last,
+        "currency": read.settings.currency,
+        "flows": told,
+        "by_day": found.by_day,
+        "by_channel": found.by_channel,
+        "benefits": _benefits(found, read, flows),
+        "overlap": [{"flows": pair, "users": many} for pair, many in sorted(found.overlap.items(), key=lambda one: -one[1])],
+        "most_a_day": found.most_a_day,
+    }
+    show(whole, as_json, _text(whole) if told else "The project has no flows.")
 
 
 def _check(first: date, last: date, today: date) -> None:
@@ -69,7 +82,37 @@ def _of_flow(found: "Tally", flow: str) -> dict[str, Any]:
         "cost": sum(given, found.send_cost.get(flow, Decimal(0))),
         "goals": found.goals.get(flow, 0),
         "ends": _by_reason(found.ends, flow),
+        "levels": {level or "unscored": n for (name, level), n in found.by_level.items() if name == flow},
     }
+
+
+def _benefits(found: "Tally", project: "Project", flows: Iterable[str]) -> list[dict[str, Any]]:
+    """What each flow gave: how many, what that costs at full use, and the budget of the benefit."""
+    wanted = set(flows)
+    rows = []
+    for (flow, name), (many, cost) in found.benefit_cost.items():
+        if flow in wanted:
+            budget = project.benefits[name].budget
+            rows.append({"flow": flow, "benefit": name, "given": many, "cost": cost, "budget": f"{budget.most} per {budget.per}"})
+    return rows
+
+
+def _text(whole: dict[str, Any]) -> str:
+    currency = whole["currency"]
+    lines = [_line(name, one, currency) for name, one in whole["flows"].items()]
+    if whole["by_channel"]:
+        busiest = max(whole["by_day"].items(), key=lambda one: one[1])
+        channels = ", ".join(f"{channel} {n:,}" for channel, n in whole["by_channel"].items())
+        lines += [
+            "",
+            f"by channel: {channels}",
+            f"busiest day: {busiest[0]}, {busiest[1]:,} sent; at most {whole['most_a_day']} a day to one user",
+        ]
+    for one in whole["benefits"]:
+        lines.append(f"{one['flow']} gives {one['benefit']}: {one['given']:,}, {plain(one['cost']):,} {currency} (budget {one['budget']})")
+    for one in whole["overlap"][:OVERLAPS]:
+        lines.append(f"at the same time in {one['flows'][0]} and {one['flows'][1]}: {one['users']:,} users")
+    return "\n".join(lines)
 
 
 def _by_reason(counts: Mapping[tuple[str, str], int], flow: str) -> dict[str, int]:
@@ -82,5 +125,7 @@ def _line(flow: str, one: dict[str, Any], currency: str) -> str:
     for word in ("refused", "skipped"):
         if one[word]:
             parts.append(f"{word}: " + ", ".join(f"{reason} {n:,}" for reason, n in one[word].items()))
+    if one["levels"]:
+        parts.append("to: " + ", ".join(f"{level} {n:,}" for level, n in one["levels"].items()))
     parts += [f"cost {plain(one['cost']):,} {currency}", f"goals {one['goals']:,}"]
     return f"{flow}  {' · '.join(parts)}"

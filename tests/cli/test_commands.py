@@ -65,7 +65,9 @@ def test_a_backtest_counts_what_would_have_happened(shop: Shop) -> None:
     shop.ok("import", shop.write("u.csv", "user_id,手机号,短信许可\nu1,13800000001,是\nu2,13800000002,否\n"), "--as", "users")
     shop.ok("import", shop.write("e.csv", f"user_id,at,event\n{rows.replace(chr(10), ',visit' + chr(10))}"), "--as", "events")
     line = next(one for one in shop.ok("backtest", "--from", "2025-06-01", "--to", "2025-06-09").splitlines() if "新客期" in one)
-    assert line == "生命周期经营/新客期  starts 2 · sent 2 · skipped: needs 2 · cost 20.1 CNY · goals 0"
+    assert line == "生命周期经营/新客期  starts 2 · sent 2 · skipped: needs 2 · to: 新客期 2 · cost 20.1 CNY · goals 0"
+    whole = shop.json("backtest", "--from", "2025-06-01", "--to", "2025-06-09")
+    assert (sum(whole["by_day"].values()), sum(whole["by_channel"].values()), whole["benefits"][0]["given"]) == (2, 2, 1)
     assert shop.json("touches")["touches"] == []
 
 
