@@ -57,6 +57,7 @@ class Endings:
     ended: set[int] = field(default_factory=set)
     goals: list[tuple[Run, datetime, Mapping[str, Value | None]]] = field(default_factory=list)
     counted: list[tuple[Run, str, datetime]] = field(default_factory=list)
+    reached: set[int] = field(default_factory=set)  # runs in `goals`
 
     def end(self, run: Run, reason: str) -> None:
         """The run ends, for the first reason given."""
@@ -89,8 +90,9 @@ def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached, touched: Sequ
         if reached.name not in run.counted:
             endings.counted.append((run, reached.name, reached.at))
         return
-    if run.goal_at is not None or any(run.id == noted.id for noted, _, _ in endings.goals):
+    if run.goal_at is not None or run.id in endings.reached:
         return
+    endings.reached.add(run.id)
     endings.goals.append((run, reached.at, {f"event.{k}": v for k, v in reached.fields.items()}))
     if not run.open:
         return
@@ -121,7 +123,8 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     touches_of = touches.touches_of_runs(work.tx, ids)
     runs.end_runs(work.tx, {run.id: work.moment(run.user_id) for run in ended}, reason)
     kept = [(run, flow) for run in ended if (flow := flow_of(work, run)) is not None]
-    goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(kept, t)}
+    flows = {run.id: flow for run, flow in kept}
+    goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(flows.get(t.run_id), t)}
     waiting = [t for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
     touches.cancel_touches(work.tx, {t.id: work.moment(t.user_id) for t in waiting}, "ended")
     for run, flow in kept:
@@ -132,8 +135,7 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     runs.set_close(work.tx, {run.id: _window_end(work, run, flow, touches_of.get(run.id, [])) for run, flow in kept})
 
 
-def _outlives(kept: Sequence[tuple[Run, Flow]], touch: Touch) -> bool:
-    flow = next((f for r, f in kept if r.id == touch.run_id), None)
+def _outlives(flow: Flow | None, touch: Touch) -> bool:
     step = flow.step(touch.step) if flow else None
     return step is not None and step.at is not None and step.at.kind in ("goal", "end")
 

@@ -48,7 +48,7 @@ class Gathered:
     handed_off: frozenset[int] = frozenset()
     stopped: frozenset[str] = frozenset()
     expired: frozenset[str] = frozenset()  # models that read a fit which is no longer valid
-    given: dict[tuple[int, str], list[Any]] = field(default_factory=dict)  # grants by (user, benefit)
+    given: dict[int, dict[str, list[Any]]] = field(default_factory=dict)  # grants by user and benefit
 
 
 def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
@@ -76,7 +76,7 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     found.expired = expired_models(work)
     if any(i.step.give for i in found.items):
         grants.lock(work.tx)
-        found.given = grants.given(work.tx, ids, [])
+        found.given = grants.given(work.tx, ids)
     return found
 
 

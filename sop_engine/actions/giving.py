@@ -62,8 +62,9 @@ class Purse:
 
     def _state(self, item: Item, benefit: Benefit) -> BenefitState:
         user = item.touch.user_id
-        mine = self.known.given.get((user, benefit.name), [])
-        held = [g for (owner, _), rows in self.known.given.items() if owner == user for g in rows if g.state in ("reserved", "issued")]
+        of_user = self.known.given.get(user, {})
+        mine = of_user.get(benefit.name, [])
+        held = [g for rows in of_user.values() for g in rows if g.state in ("reserved", "issued")]
         held = [g for g in held if (g.run_id, g.benefit) != (item.run.id, item.step.void)]  # what this act makes void is no obstacle
         rehearsal = self.work.app.rehearsal is not None and not self.work.app.rehearsal.draws
         flow_left = None
@@ -137,7 +138,7 @@ class Purse:
         if left is not None:
             self._left[benefit.pool] = left - 1
         row = _Promised(now, self.work.day, "reserved", given.give.expires_at, item.run.id, benefit.name)
-        self.known.given.setdefault((item.touch.user_id, benefit.name), []).append(row)
+        self.known.given.setdefault(item.touch.user_id, {}).setdefault(benefit.name, []).append(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,12 @@ def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:
     """Place all users in every model inside the database, then follow those moves that concern a flow. How many of these."""
     tags.refresh_rule_tags(work.tx, work.project, Scope.everybody(), work.now)
     moved: dict[int, list[Moved]] = {}
+    followed = may_start or runs.any_open(work.tx)  # otherwise a move leads to nothing, and nobody is streamed
     given, expired = known(work.tx, work.project, work.now), expired_models(work)
     for model in work.live.interest.models:
         if model.name in expired:
             continue
-        watched = model.name in work.live.interest.by_model
+        watched = followed and model.name in work.live.interest.by_model
         movers = placements.place(
             work.tx, given, model, Scope.everybody(), work.now, cause=cause, release=work.live.release, stream=watched
         )

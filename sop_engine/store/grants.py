@@ -53,16 +53,13 @@ def spent(tx: Connection, *, since_day: int, benefit: str | None = None, flow: s
     return Decimal(tx.execute(statement).scalar_one())
 
 
-def given(tx: Connection, user_ids: Sequence[int], benefits: Sequence[str]) -> dict[tuple[int, str], list[Any]]:
-    """Counted grants by (user, benefit): for limits and stacking. Rows have given_at, given_day, state, expires_at, run_id."""
+def given(tx: Connection, user_ids: Sequence[int]) -> dict[int, dict[str, list[Any]]]:
+    """Counted grants by user and benefit: for limits and stacking. Rows have given_at, given_day, state, expires_at, run_id, benefit."""
     c = grants.c
     statement = select(c.user_id, c.benefit, c.given_at, c.given_day, c.state, c.expires_at, c.run_id)
-    found: dict[tuple[int, str], list[Any]] = {}
-    chosen = statement.where(c.user_id.in_(user_ids), c.state.in_(COUNTED))
-    if benefits:
-        chosen = chosen.where(c.benefit.in_(benefits))
-    for row in tx.execute(chosen):
-        found.setdefault((row.user_id, row.benefit), []).append(row)
+    found: dict[int, dict[str, list[Any]]] = {}
+    for row in tx.execute(statement.where(c.user_id.in_(user_ids), c.state.in_(COUNTED))):
+        found.setdefault(row.user_id, {}).setdefault(row.benefit, []).append(row)
     return found
 
 

@@ -91,7 +91,7 @@ class Layers:
         sql = f"SELECT u.id AS user_id{picked} FROM {users} {' '.join(self._joins)} WHERE {these}{page}"
         for layer in self._layers[1:]:
             sql = f"SELECT *{''.join(f', {s} AS {c}' for c, s in layer.items())} FROM ({sql} {self.to.barrier}) f"
-        return f"({sql} {self.to.barrier}) f"
+        return f"({sql} {self.to.barrier}) f" if len(self._layers) > 1 else f"({sql}) f"
 
     def _depth(self, ref: Ref) -> int:
         key = (ref.space, ref.name)

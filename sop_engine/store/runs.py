@@ -238,3 +238,8 @@ def count_open(tx: Connection) -> dict[tuple[str, int], int]:
 def set_version(tx: Connection, ids: Sequence[int], number: int) -> None:
     """Put runs on another version of their flow."""
     tx.execute(update(runs).where(runs.c.id.in_(ids)).values(version=number))
+
+
+def any_open(tx: Connection) -> bool:
+    """Whether any run is open."""
+    return tx.execute(select(runs.c.id).where(runs.c.state == "open").limit(1)).first() is not None

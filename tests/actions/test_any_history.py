@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
@@ -19,6 +20,8 @@ from sop_engine.store.people import all_ids
 from sop_engine.store.runs import open_runs, run_of, runs
 from sop_engine.store.scope import Scope
 from tests.shop import Shop
+
+pytestmark = pytest.mark.slow
 
 BOOKS = """
 benefits:

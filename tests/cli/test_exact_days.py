@@ -9,6 +9,8 @@ import sklearn.linear_model  # noqa: F401  # as above
 
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -39,7 +39,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("ref IS NOT NULL"),
             postgresql_where=sa.text("ref IS NOT NULL"),
         )
-        batch_op.create_index("ix_events_user", ["user_id", "kind", "day"], unique=False)
+        batch_op.create_index("ix_events_user", ["user_id", "kind", "day", "counted", "actor"], unique=False)
 
     op.create_table(
         "fits",
