@@ -166,7 +166,6 @@ def _progress(run: Run, listed: Sequence[Touch]) -> Progress:
     return Progress(
         waiting=any(t.state not in DONE and t.state != "unknown" for t in listed),  # nobody waits for what may never be known
         ran=frozenset(t.step for t in listed if t.opened_window),
-        ended_steps=frozenset(t.step for t in listed if t.state in DONE),
         last_touch_at=max(windows, default=None),
         goal_reached=run.goal_at is not None,
     )

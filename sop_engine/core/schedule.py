@@ -156,7 +156,6 @@ class Progress:
 
     waiting: bool  # a touch is planned, queued, sending or unknown
     ran: frozenset[str]
-    ended_steps: frozenset[str]  # steps with any terminal touch
     last_touch_at: datetime | None  # the last one sent or withheld
     goal_reached: bool
 
