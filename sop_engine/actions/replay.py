@@ -11,30 +11,35 @@ from sop_engine.actions.ingest import record_events, rounds
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.tally import Tally, tally
 from sop_engine.app import App, Rehearsal, adapter_for
-from sop_engine.core.calendar import midnight
+from sop_engine.core.calendar import midnight, resolve
+from sop_engine.core.interest import interest_of
 from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.settings import Settings
 from sop_engine.store import events as store_events
-from sop_engine.store import log, metric_values, tags, touches
+from sop_engine.store import log, metric_values, placements, tags, touches
 from sop_engine.store import users as store_users
 from sop_engine.store.engine import open_engine
+from sop_engine.store.layers import known
 from sop_engine.store.migrate import upgrade
+from sop_engine.store.people import joined_by
 from sop_engine.store.scope import Scope
 
 STEP = timedelta(hours=1)
 """Within a day the clock moves from hour to hour (and stops at midnight): what is due meanwhile is sent on the hour."""
 
 BATCH = 5000
+LAST_MINUTE = 24 * 60 - 1
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The local days that are replayed, both included."""
+    """The local days that are replayed, both included; and earlier days at whose end levels are noted, so that they can be told too."""
 
     first: date
     last: date
+    noted: tuple[date, ...] = ()
 
 
 def replay(
@@ -56,6 +61,9 @@ def replay(
     zone = project.zone
     start = midnight(period.first, zone)
     _load_history(source, app, project, start)
+    _note_levels(app, project, [day for day in period.noted if day < period.first])
+    with app.transaction() as tx:
+        metric_values.recompute(tx, project, Scope.everybody(), start)
     apply(app, files or {}, project, start, Options(approved_by="backtest"))
     arrivals = _arrivals(source, project, start)
     now = start
@@ -85,7 +93,20 @@ def _load_history(source: App, app: App, project: Project, start: datetime) -> N
         for events in _batches(log.events_between(tx, project, None, start)):
             ids, _ = store_users.ensure_users(mine, project, [(e.user_key, e.at) for e in events])
             store_events.add_events(mine, project, events, ids, start)
-        metric_values.recompute(mine, project, Scope.everybody(), start)
+
+
+def _note_levels(app: App, project: Project, days: Sequence[date]) -> None:
+    """Place those who had joined as of the end of these days; tiers that rest on a fit are left out."""
+    interest, zone = interest_of(project), project.zone
+    models = [m for m in interest.models if m.name in project.tiers and not interest.fitted_read[m.name]]
+    for day in sorted(days):
+        with app.transaction() as tx:
+            now = resolve(day, LAST_MINUTE, zone)
+            scope = Scope.of(joined_by(tx, day.toordinal()))
+            metric_values.recompute(tx, project, scope, now)
+            given = known(tx, project, now)
+            for model in models:
+                placements.place(tx, given, model, scope, now, cause="import", release=project.hash, stream=False)
 
 
 def _batches(rows: Iterator[T]) -> Iterator[list[T]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sop_engine.app import App
     from sop_engine.core.project import Project
 
+YEAR = date(2017, 1, 1)
 FIRST, LAST = date(2017, 10, 1), date(2017, 12, 31)
 SHOPS_TODAY = datetime(2018, 1, 2, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def demo(
     _import(history, files, read, users, orders)
     first, last = since.date() if since else FIRST, until.date() if until else LAST
     replayed = _replay(history, files, read, folder / "sop.db", (first, last))
-    typer.echo(demo_report.told(history, replayed, first, last, time.monotonic() - started))
+    typer.echo(demo_report.told(history, replayed, (YEAR, first, last), time.monotonic() - started))
     for app in (history, replayed):
         app.engine.dispose()
 
@@ -96,6 +97,6 @@ def _replay(history: "App", files: dict[str, str], project: "Project", into: Pat
     from sop_engine.actions.replay import Period, replay
 
     with progress("living through the days") as say:
-        period, target = Period(*days), f"sqlite:///{into}"
+        period, target = Period(*days, demo_report.month_ends(YEAR, days[0])), f"sqlite:///{into}"
         _, app = replay(history, project, period, files=files, into=target, progress=lambda day: say(f"{day:%d %B}"))
     return app

@@ -16,16 +16,17 @@ MODEL = "RFM五档"
 LAPSED = ((30, 14), (30, 30), (60, 30), (90, 30))  # days without an order, days to come back
 
 
-def told(history: "App", replayed: "App", first: date, last: date, seconds: float) -> str:
-    """The report, as text."""
+def told(history: "App", replayed: "App", days: tuple[date, date, date], seconds: float) -> str:
+    """The report, as text. `days`: when the data begins, and the first and last day that was lived through."""
     from sop_engine.actions.tally import tally
 
-    ends = _month_ends(first, last)
+    begin, first, last = days
+    ends = month_ends(begin, last)
     counted = tally(replayed, first, last)
     with replayed.work(_noon(last)) as work:
         parts = [
             _ladder(work, ends),
-            _moves(work, first, ends),
+            _moves(work, days, ends),
             _touches(counted),
             _costs(counted, work.project.settings.currency),
         ]
@@ -42,9 +43,10 @@ def _noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
-def _month_ends(first: date, last: date) -> list[date]:
+def month_ends(first: date, last: date) -> tuple[date, ...]:
+    """The last day of each month of these days, and the last of all."""
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    return [d for d in days if (d + timedelta(days=1)).day == 1 or d == last]
+    return tuple(d for d in days if (d + timedelta(days=1)).day == 1 or d == last)
 
 
 def _ladder(work: "Work", ends: Sequence[date]) -> str:
@@ -60,18 +62,19 @@ def _ladder(work: "Work", ends: Sequence[date]) -> str:
     return f"THE LADDER: households by level of {MODEL}, at each month's end\n" + table(rows, head=head, right=range(1, len(head)))
 
 
-def _moves(work: "Work", first: date, ends: Sequence[date]) -> str:
+def _moves(work: "Work", days: tuple[date, date, date], ends: Sequence[date]) -> str:
     from sop_engine.store.tallies import move_counts
 
     ladder = work.project.tiers[MODEL].ladder
-    rows, start = [], first
+    rows, start = [], days[0]
     for end in ends:
         kinds: Counter[str] = Counter()
         for old, new, _, many in move_counts(work.tx, MODEL, start, end):
             kinds["new" if old is None else "gone" if new is None else "up" if ladder.index(new) < ladder.index(old) else "down"] += many
         rows.append([f"{start:%Y-%m}", kinds["new"], kinds["up"], kinds["down"]])
         start = end + timedelta(days=1)
-    return "THE MOVES: first placed, up and down, month by month\n" + table(rows, head=["", "first placed", "up", "down"], right=(1, 2, 3))
+    title = f"THE MOVES: first placed, up and down, month by month (before {days[1]} seen at month's end only)"
+    return f"{title}\n" + table(rows, head=["", "first placed", "up", "down"], right=(1, 2, 3))
 
 
 def _touches(counted: "Tally") -> str:
@@ -99,7 +102,7 @@ def _returns(history: "App") -> str:
     """Rates over all month ends of the year whose window is complete; nobody had contacted these households for it."""
     from sop_engine.store.counting import natural_returns
 
-    rows, ends = [], _month_ends(date(2017, 1, 1), date(2017, 12, 31))
+    rows, ends = [], month_ends(date(2017, 1, 1), date(2017, 12, 31))
     with history.transaction() as tx:
         for quiet, within in LAPSED:
             days = [d for d in ends if d + timedelta(days=within) <= ends[-1]]

@@ -71,3 +71,8 @@ def lock_users(tx: Connection, user_ids: Iterable[int]) -> None:
     lock_some(tx)
     if tx.dialect.name == "postgresql":
         tx.execute(select(users.c.id).where(users.c.id.in_(list(user_ids))).order_by(users.c.id).with_for_update())
+
+
+def joined_by(tx: Connection, day: int) -> list[int]:
+    """Ids of the users who had joined by the end of a local day (an ordinal)."""
+    return list(tx.execute(select(users.c.id).where(users.c.joined_day <= day)).scalars())

@@ -134,12 +134,12 @@ TOUCHED = datetime(2025, 3, 1, 4, tzinfo=UTC)
 WINDOW_ENDS = datetime(2025, 3, 5, tzinfo=SHANGHAI).astimezone(UTC)
 DAILY = Step("d", every=Schedule("day", 600))
 CLOSING = [
-    (flow(Step("a"), goal=GOAL), Progress(True, frozenset(), frozenset(), None, False), None),
-    (flow(Step("a"), goal=GOAL), Progress(False, frozenset({"a"}), frozenset({"a"}), TOUCHED, False), WINDOW_ENDS),
-    (flow(Step("a"), goal=GOAL), Progress(False, frozenset({"a"}), frozenset({"a"}), TOUCHED, True), NOW),
-    (flow(Step("a"), goal=GOAL), Progress(False, frozenset(), frozenset({"a"}), None, False), NOW),
-    (flow(Step("a"), DAILY, goal=GOAL), Progress(False, frozenset({"a"}), frozenset({"a"}), TOUCHED, False), None),
-    (flow(Step("a"), replace(DAILY, source="a"), goal=GOAL), Progress(False, frozenset(), frozenset({"a"}), None, False), NOW),
+    (flow(Step("a"), goal=GOAL), Progress(True, frozenset(), None, False), None),
+    (flow(Step("a"), goal=GOAL), Progress(False, frozenset({"a"}), TOUCHED, False), WINDOW_ENDS),
+    (flow(Step("a"), goal=GOAL), Progress(False, frozenset({"a"}), TOUCHED, True), NOW),
+    (flow(Step("a"), goal=GOAL), Progress(False, frozenset(), None, False), NOW),
+    (flow(Step("a"), DAILY, goal=GOAL), Progress(False, frozenset({"a"}), TOUCHED, False), None),
+    (flow(Step("a"), replace(DAILY, source="a"), goal=GOAL), Progress(False, frozenset(), None, False), NOW),
 ]
 
 
