@@ -43,6 +43,7 @@ def printed(command: str) -> str:
     return "".join(line.rstrip() + "\n" for line in result.output.splitlines())
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_quickstart_print_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")

@@ -13,6 +13,8 @@ from sop_engine.cli.running import keep_going
 from tests.builders import at
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-c", "from sop_engine.cli.main import main; main()")
 
 

@@ -29,6 +29,7 @@ def test_the_playbooks_of_the_library_are_there_and_no_others() -> None:
     assert sorted(shipped().playbooks) == sorted(PLAYBOOKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("story", shipped().stories, ids=lambda story: story.title)
 def test_the_story_holds(story: Story) -> None:
     assert list(play(shipped(), story).failures) == []
