@@ -133,7 +133,7 @@ def live(stock: Stock, times: int, batches: int) -> Iterator[Figure]:
     with opened(stock.copied("live")) as both:
         arrivals = Arrivals(both.lite.execute(WHO).fetchall())
         for share, words in ((1.0, "every event moves"), (0.05, "5 % move")):
-            found = _both_ways(both, arrivals, times, batches, lambda share=share: arrivals.moving(BATCH, share))  # type: ignore[misc]  # bound now
+            found = _both_ways(both, arrivals, times, batches, lambda share=share: arrivals.moving(BATCH, share))
             notes = {"moves in a run": {name: t.answer for name, t in found.items()}}
             work = BATCH * batches
             yield Figure(

@@ -101,10 +101,10 @@ def test_each_webhook_channel_has_an_account_by_its_name(tmp_path: Path, monkeyp
     """
     account = accounts(text, tmp_path, monkeypatch)
     douyin, feishu = account["抖音"], account["飞书"]
-    assert douyin.secret.get_secret_value() == SECRET  # type: ignore[attr-defined]
-    assert douyin.old_secret.get_secret_value() == "old"  # type: ignore[attr-defined]
-    assert douyin.headers["x-app"].get_secret_value() == "1"  # type: ignore[attr-defined]
-    assert feishu.url.get_secret_value() == "https://example.com/bot/TOKEN"  # type: ignore[attr-defined]
+    assert douyin.secret.get_secret_value() == SECRET
+    assert douyin.old_secret.get_secret_value() == "old"
+    assert douyin.headers["x-app"].get_secret_value() == "1"
+    assert feishu.url.get_secret_value() == "https://example.com/bot/TOKEN"
 
 
 @pytest.mark.parametrize(

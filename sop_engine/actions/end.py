@@ -127,9 +127,8 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(flows.get(t.run_id), t)}
     waiting = [t for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
     touches.cancel_touches(work.tx, {t.id: work.moment(t.user_id) for t in waiting}, "ended")
-    for run, flow in kept:
-        rows = [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "end", work.moment(run.user_id))]
-        touches.add_touches(work.tx, rows)
+    ends = ((run, flow, w) for run, flow in kept for w in wanted_at(flow, "end", work.moment(run.user_id)))
+    touches.add_touches(work.tx, [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for run, flow, w in ends])
     if reason == "undone":
         grants.void_unused(work.tx, ids)
     runs.set_close(work.tx, {run.id: _window_end(work, run, flow, touches_of.get(run.id, [])) for run, flow in kept})

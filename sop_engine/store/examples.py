@@ -1,6 +1,6 @@
 """Finds users worth looking at: one who was sent much, one who was held back."""
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import TouchRow
@@ -21,8 +21,8 @@ def one_held_back(tx: Connection) -> tuple[str, str] | None:
     return _one(tx, (touches.c.state == "skipped") & touches.c.user_id.not_in(sent))
 
 
-def _one(tx: Connection, where: object) -> tuple[str, str] | None:
+def _one(tx: Connection, where: ColumnElement[bool]) -> tuple[str, str] | None:
     c = touches.c
-    counted = select(users.c.key, c.flow).join(users, users.c.id == c.user_id).where(where)  # type: ignore[arg-type]  # a clause
+    counted = select(users.c.key, c.flow).join(users, users.c.id == c.user_id).where(where)
     row = tx.execute(counted.group_by(users.c.key, c.flow).order_by(func.count().desc(), users.c.key).limit(1)).first()
     return None if row is None else (row[0], row[1])

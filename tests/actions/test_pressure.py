@@ -21,7 +21,7 @@ def begin(engine: Engine, *documents: str, project: dict[str, str] | None = None
     """A user in these flows since 1 March, noon."""
     shop = Shop(engine, start="2025-03-01 12:00", project=project)
     shop.apply(*documents, catalogue=catalogue)
-    shop.user("u1", **{"mail": "a@example.com", "mail_ok": True, **given})  # type: ignore[arg-type]
+    shop.user("u1", **{"mail": "a@example.com", "mail_ok": True, **given})
     shop.event("u1", "cart")
     return shop
 

@@ -21,7 +21,7 @@ steps:
 def run(engine: Engine, steps: str, *, start: str = "2025-03-01 12:00", until: str, head: str = HEAD, **given: object) -> Shop:
     """A user starts the flow and time passes."""
     shop = Shop(engine, head + steps, start=start)
-    shop.user("u1", **given)  # type: ignore[arg-type]
+    shop.user("u1", **given)
     shop.event("u1", "cart")
     shop.until(until)
     return shop
@@ -232,7 +232,7 @@ def test_a_choice_by_attribute_takes_the_word_or_otherwise_or_does_nothing(engin
         start="2025-03-01 12:00",
     )
     for key, given in (("paris", {"city": "Paris"}), ("home", {"city": "Shanghai"}), ("none", {})):
-        shop.user(key, adviser="ann", **given)  # type: ignore[arg-type]
+        shop.user(key, adviser="ann", **given)
         shop.event(key, "cart")
     assert [m.template for m in shop.outbox("paris")] == ["receipt", "receipt", "receipt"]
     assert [m.template for m in shop.outbox("home")] == ["task", "receipt"]

@@ -59,7 +59,7 @@ def store(work: Work, record: EventRecord) -> None:
             """That transaction."""
             yield work
 
-    record_events(Inside(), [record], work.now)  # type: ignore[arg-type]  # all it needs of an app
+    record_events(Inside(), [record], work.now)
 
 
 def while_open(shop: Shop, first: Callable[[Work], object], second: Callable[[], object]) -> None:
@@ -215,7 +215,7 @@ def test_midnights_events_and_deliveries_at_the_same_time_all_come_through(postg
     for day in range(2, 8):
         shop.jump(f"2025-03-{day:02d} 12:00")
         carts = [shop.record(name, "cart", shop.local(), {}) for name in names[day % 2 :: 2]]
-        acts: list[Callable[[], object]] = [shop.beat, shop.beat, lambda now=shop.now, told=carts: record_events(shop.app, told, now)]  # type: ignore[misc]
+        acts: list[Callable[[], object]] = [shop.beat, shop.beat, lambda now=shop.now, told=carts: record_events(shop.app, told, now)]
         workers = [Thread(target=guarded, args=(act,)) for act in acts]
         for worker in workers:
             worker.start()

@@ -21,7 +21,7 @@ SENDER = "某品牌 <mail@example.com>"
 
 @contextmanager
 def sending(server: SmtpServer, **change: object) -> Iterator[Email]:
-    relay = Relay("127.0.0.1", server.port, **{"tls": "none", **change})  # type: ignore[arg-type]
+    relay = Relay("127.0.0.1", server.port, **{"tls": "none", **change})
     channel = Email(relay, SENDER)
     try:
         yield channel

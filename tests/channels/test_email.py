@@ -21,7 +21,7 @@ class Kept:
         self.mails: list[tuple[str, list[str], bytes]] = []
 
     async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
-        self.mails.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))  # type: ignore[attr-defined]
+        self.mails.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
         return "250 queued as 7"
 
 
@@ -29,7 +29,7 @@ class Listening(Controller):
     """An aiosmtpd server on a port that the system chose."""
 
     def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 
 
@@ -118,7 +118,7 @@ def test_what_is_no_address_never_reaches_the_server(to: str) -> None:
 @pytest.mark.parametrize("change", [{"sender": "x"}, {"return_path": "a@example.com> b"}, {"attachments": (("file", "https://x"),)}])
 def test_what_cannot_be_sent_never_reaches_the_server(change: dict[str, object]) -> None:
     with SmtpServer() as server, sending(server) as channel:
-        refusal(channel, replace(MESSAGE, **change))  # type: ignore[arg-type]
+        refusal(channel, replace(MESSAGE, **change))
         assert server.connections == 0
 
 
@@ -172,7 +172,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_it_before_the_password(tls: 
 )
 def test_settings_that_would_be_unsafe_are_refused_at_once(make: object) -> None:
     with pytest.raises(Refused):
-        make()  # type: ignore[operator]
+        make()
 
 
 def test_a_relay_never_shows_its_password() -> None:

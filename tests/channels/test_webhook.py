@@ -43,7 +43,7 @@ MESSAGE = Message(
 @contextmanager
 def sending(server: HttpServer, **change: object) -> Iterator[Webhook]:
     endpoint = Endpoint(f"http://127.0.0.1:{server.port}/hook", (SECRET,), loopback=True)
-    channel = Webhook(replace(endpoint, **change))  # type: ignore[arg-type]
+    channel = Webhook(replace(endpoint, **change))
     try:
         yield channel
     finally:
@@ -241,7 +241,7 @@ def test_with_loopback_only_this_machine_is_added() -> None:
     assert reachable(url, lambda _host, _port: ["127.0.0.1"], loopback=True) == "127.0.0.1"
     for inside in ("10.0.0.1", "1.1.1.1"):  # and http to nobody else
         with pytest.raises(DeliveryError):
-            reachable(url, lambda _host, _port, inside=inside: [inside], loopback=True)  # type: ignore[misc]
+            reachable(url, lambda _host, _port, inside=inside: [inside], loopback=True)
 
 
 @pytest.mark.parametrize("failure", [OSError("no"), UnicodeError("no")])
@@ -265,7 +265,7 @@ def test_an_address_that_is_not_plain_https_is_refused_at_once(url: str) -> None
 @pytest.mark.parametrize("change", [{"secrets": ()}, {"secrets": ("short",)}, {"headers": (("X Y", "1"),)}, {"headers": (("x", "张"),)}])
 def test_settings_that_cannot_work_are_refused_at_once(change: dict[str, object]) -> None:
     with pytest.raises(Refused):
-        Webhook(replace(Endpoint("https://example.com/", (SECRET,)), **change))  # type: ignore[arg-type]
+        Webhook(replace(Endpoint("https://example.com/", (SECRET,)), **change))
 
 
 def test_an_endpoint_never_shows_its_secrets() -> None:

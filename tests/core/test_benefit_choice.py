@@ -27,7 +27,7 @@ def benefit(**changes: object) -> Benefit:
         "cost": Decimal(50),
         "if_empty": "限时券20",
     }
-    return Benefit(**(values | changes))  # type: ignore[arg-type]  # the fields are typed where they are written above
+    return Benefit(**(values | changes))
 
 
 def chosen(state: BenefitState, **changes: object) -> Give | Decline:

@@ -34,7 +34,7 @@ def project(sms: Channel = SMS, **settings: object) -> Project:
         Template("bill", "sms", "service", "hi"),
     ]
     return Project(
-        Settings("p", "Asia/Shanghai", **settings),  # type: ignore[arg-type]
+        Settings("p", "Asia/Shanghai", **settings),
         channels={"sms": sms, "mail": MAIL},
         templates={t.name: {"zh-CN": t} for t in texts},
         tiers={"stage": STAGE},
@@ -45,17 +45,17 @@ def situation(**changes: object) -> Situation:
     """A touch that may be sent, but for the changes."""
     flow = Flow("f", "f", "cultivate", Start("event"), (STEP,))
     usual = Situation(project(), flow, STEP, NOW, ZONE, {"phone": "138", "mail": "a@b"}, NOW + timedelta(hours=24))
-    return replace(usual, **changes)  # type: ignore[arg-type]
+    return replace(usual, **changes)
 
 
 def set_up(s: Situation, **settings: object) -> Situation:
     """The situation in a project with other settings beside those it has."""
-    return replace(s, project=replace(s.project, settings=replace(s.project.settings, **settings)))  # type: ignore[arg-type]
+    return replace(s, project=replace(s.project, settings=replace(s.project.settings, **settings)))
 
 
 def channel(s: Situation, **changes: object) -> Situation:
     """The situation with another SMS channel."""
-    changed = replace(s.project.channels["sms"], **changes)  # type: ignore[arg-type]
+    changed = replace(s.project.channels["sms"], **changes)
     return replace(s, project=replace(s.project, channels={**s.project.channels, "sms": changed}))
 
 

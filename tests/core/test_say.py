@@ -38,7 +38,7 @@ def choice(*names: str) -> Choice:
 
 def flow(*steps: Step, start: Start, **more: object) -> Flow:
     """A flow with these steps."""
-    return Flow("演示", "演示", "win_back", start, steps, **more)  # type: ignore[arg-type]  # any key of a flow
+    return Flow("演示", "演示", "win_back", start, steps, **more)
 
 
 def test_day_45_names_its_anchor_arms_channels_benefit_and_ends() -> None:

@@ -39,7 +39,7 @@ def _length(text: str) -> Length | None:
 
 def _metric(name: str, verb: str, events: Sequence[str], within: str = "", *, field: str | None = None, **more: object) -> Metric:
     kind = str(more.pop("kind", "number"))
-    return Metric(name, verb, kind, events=tuple(events), field=field, within=_length(within), **more)  # type: ignore[arg-type]  # test data
+    return Metric(name, verb, kind, events=tuple(events), field=field, within=_length(within), **more)
 
 
 METRICS = [
