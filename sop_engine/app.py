@@ -1,21 +1,24 @@
 """Wires the rooms together, once: database, live project, channels, and what differs between a rehearsal and the real thing."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from sop_engine.core.benefits import RANDOM_BYTES, code_from_bytes
 from sop_engine.core.errors import NotFound
 from sop_engine.core.interest import Interest, interest_of, with_quiet_days
+from sop_engine.core.ladder import LEASE_S, Ladder, ladder_of
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
 from sop_engine.settings import Settings
 from sop_engine.store import outbox, versions
+from sop_engine.store.clock import LeaseClock, database_time
 from sop_engine.store.engine import open_engine, transaction
 
 if TYPE_CHECKING:
@@ -57,6 +60,14 @@ class Live:
         return self.project.zone
 
 
+class Pace(Protocol):
+    """How fast the account of a channel may be called, over all workers."""
+
+    def take(self, tx: "Connection", account: str, wanted: int) -> tuple[int, timedelta]:
+        """How many of `wanted` calls may be made now, and how long the next one has to wait."""
+        ...
+
+
 @dataclass
 class App:
     """Everything an action needs. `load` turns the text of a release into a project."""
@@ -68,6 +79,10 @@ class App:
     rehearsal: Rehearsal | None = None
     new_code: Callable[[], str] = lambda: code_from_bytes(secrets.token_bytes(RANDOM_BYTES))
     no_refresh_before: datetime | None = None  # nothing is due before: saves a look at every beat
+    lease_clock: LeaseClock | None = database_time  # leases are counted in it; None: in the engine's own time (made-up clocks)
+    stopwatch: Callable[[], float] = time.monotonic  # how long something takes, in seconds
+    fence: Callable[["Connection"], None] | None = None  # begins every transaction of a leader: raises Refused when it leads no more
+    pace: "Pace | None" = None  # how fast accounts may be called; None: as the database's own buckets say
     _projects: dict[str, Project] = field(default_factory=dict)
     _live: Live | None = None
     _instance: str = ""
@@ -78,6 +93,8 @@ class App:
     def transaction(self) -> Iterator["Connection"]:
         """One transaction on the database."""
         with transaction(self.engine) as tx:
+            if self.fence is not None:
+                self.fence(tx)
             yield tx
 
     @contextmanager
@@ -98,6 +115,15 @@ class App:
             self._live = Live(release, self.project_of(tx, release), numbers)
             self._pinned.clear()
         return self._live
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        """The lengths of time of leases, calls and tasks."""
+        return ladder_of(getattr(self.settings, "lease_s", LEASE_S))
+
+    def lease_time(self, tx: "Connection", now: datetime) -> datetime:
+        """The time leases are counted in: the database's, or `now` where the clock is made up."""
+        return now if self.lease_clock is None or self.rehearsal is not None else self.lease_clock(tx)
 
     def forget_live(self) -> None:
         """Read the live release anew at the next look: after an apply."""

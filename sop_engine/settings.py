@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sop_engine.core.errors import BadInput
+from sop_engine.core.ladder import LEASE_S
 
 HIDDEN = SecretStr("")
 
@@ -45,6 +46,7 @@ class WebhookAccount(BaseModel):
     secret: SecretStr = Field(description="signs what is sent: env:NAME or file:PATH")
     old_secret: SecretStr | None = Field(None, description="signs besides until the receiver knows the new one: env:NAME or file:PATH")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="further headers, names in small letters")
+    rate: str = Field("", description="the most messages it takes, like 50/second or 1000/hour; empty: no limit")
 
 
 class Settings(BaseSettings):
@@ -58,6 +60,9 @@ class Settings(BaseSettings):
         "sqlite:///sop.db", repr=False, description="the database; a relative SQLite file is looked for in the project's folder"
     )
     redis_url: str = Field("", repr=False, description="Redis for Celery workers; without it one process does everything")
+    instance: str = Field("", description="the name the database must have (sop doctor shows it): with another one nothing is sent")
+    lease_s: float = Field(LEASE_S, ge=0.5, le=600, description="seconds a worker holds what it took; all other waits follow from it")
+    max_inflight: int = Field(2000, ge=1, description="the most touches that wait in the broker at once")
     sending: Annotated[Literal["off", "live"], BeforeValidator(_mode)] = Field(
         "off", description="live sends for real; with anything else every message stays in the outbox on this machine"
     )
@@ -71,6 +76,7 @@ class Settings(BaseSettings):
     smtp_from: str = Field("", description="the sender, written: 某品牌 <mail@example.com>")
     smtp_unsubscribe: str = Field("", description="an address that takes unsubscriptions by mail, beside the link")
     smtp_ca_file: Path | None = Field(None, description="certificates to trust besides the system's, for a mail server of your own")
+    smtp_rate: str = Field("", description="the most mails the mail server takes, like 50/second or 1000/hour; empty: no limit")
     channels_file: Path | None = Field(None, description="TOML file with the address and the secret of each webhook channel")
     webhook_loopback: bool = Field(False, description="for development: webhooks may go to this machine, by http too")
     _webhooks: dict[str, WebhookAccount] = PrivateAttr(default_factory=dict)

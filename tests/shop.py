@@ -62,6 +62,7 @@ class Shop:
             Settings.model_construct(),
             lambda files: _load(tuple(sorted(files.items()))),
             lambda app, channel: scripted[channel.name] if channel.name in scripted else adapter_for(app, channel),
+            lease_clock=None,
         )
         if documents:
             self.apply(*documents)

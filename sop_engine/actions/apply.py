@@ -162,6 +162,6 @@ def _move(work: Work, page: Sequence[Run], flow: Flow, number: int) -> None:
         chained = [w for step, at in ran.items() for w in wanted_after(flow, step, times, at, timing)]
         wants = [w for w in (*wanted(flow, times, timing), *chained) if w.step not in kept]
         plan = reconcile(wants, [e for e in touches.existing_of(work.tx, run.id) if e.step not in kept])
-        touches.carry_out(work.tx, run, flow.rank, plan, work.now)
+        touches.carry_out(work.tx, work.project, run, flow, plan, work.now)
     runs.set_version(work.tx, [run.id for run in page], number)
     refresh_close(work, [run.id for run in page])

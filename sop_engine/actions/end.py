@@ -98,7 +98,7 @@ def reach_goal(work: Work, run: Run, flow: Flow, reached: Reached, touched: Sequ
         return
     if reached.steps:
         now = work.moment(run.user_id)
-        endings.rows += [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for w in wanted_at(flow, "goal", now)]
+        endings.rows += [touches.touch_row(work.project, run.id, run.user_id, flow, w) for w in wanted_at(flow, "goal", now)]
     if "goal" in flow.keep_going:
         endings.kept.append(run.id)
     else:
@@ -121,14 +121,14 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     if not ids:
         return
     touches_of = touches.touches_of_runs(work.tx, ids)
-    runs.end_runs(work.tx, {run.id: work.moment(run.user_id) for run in ended}, reason)
+    runs.end_runs(work.tx, {run.id: (run.user_id, work.moment(run.user_id)) for run in ended}, reason)
     kept = [(run, flow) for run in ended if (flow := flow_of(work, run)) is not None]
     flows = {run.id: flow for run, flow in kept}
     goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(flows.get(t.run_id), t)}
     waiting = [t for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
     touches.cancel_touches(work.tx, {t.id: work.moment(t.user_id) for t in waiting}, "ended")
     ends = ((run, flow, w) for run, flow in kept for w in wanted_at(flow, "end", work.moment(run.user_id)))
-    touches.add_touches(work.tx, [touches.touch_row(run.id, run.user_id, run.flow, flow.rank, w) for run, flow, w in ends])
+    touches.add_touches(work.tx, [touches.touch_row(work.project, run.id, run.user_id, flow, w) for run, flow, w in ends])
     if reason == "undone":
         grants.void_unused(work.tx, ids)
     runs.set_close(work.tx, {run.id: _window_end(work, run, flow, touches_of.get(run.id, [])) for run, flow in kept})

@@ -119,7 +119,7 @@ def _plan_next(work: Work, done: Sequence[Done]) -> None:
     for one in waiting:
         item = one.item
         rows += [
-            touches.touch_row(item.run.id, item.touch.user_id, item.flow.id, item.flow.rank, w)
+            touches.touch_row(work.project, item.run.id, item.touch.user_id, item.flow, w)
             for w in _next(work, one, facts.get(item.touch.user_id, {}))
         ]
     touches.add_touches(work.tx, rows)

@@ -152,7 +152,7 @@ class _Arms:
 def _write(work: Work, ready: Sequence[Ready]) -> int:
     ids = runs.add_runs(work.tx, [r.new for r in ready])
     rows = [
-        touches.touch_row(run_id, r.new.user_id, r.new.flow, r.candidate.flow.rank, w)
+        touches.touch_row(work.project, run_id, r.new.user_id, r.candidate.flow, w)
         for run_id, r in zip(ids, ready, strict=True)
         if run_id is not None
         for w in r.plan

@@ -98,6 +98,12 @@ class Project:
         found = next((texts[w] for w in wanted if w in texts), None)
         return found or next(iter(texts.values()))
 
+    def lane(self, flow: Flow, step_name: str) -> int:
+        """Who goes first when much is due: 0 for service messages, tasks and steps that send nothing, 1 for marketing."""
+        step = flow.step(step_name)
+        names = step.send.names() if step is not None and step.send is not None else ()
+        return int(any(text.purpose == "marketing" for name in names for text in self.templates.get(name, {}).values()))
+
     def covered_until(self) -> date | None:
         """The last day the project's calendar knows holidays for."""
         return self.calendar.until

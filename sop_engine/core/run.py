@@ -56,6 +56,7 @@ class Touch:
     rank: int = 1
     epoch: int = 0
     attempts: int = 0
+    proof: int = 0  # how often it was proven not accepted
     done_at: datetime | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""Refusals, switches, and tasks that hold a user's flows."""
+"""Refusals, and tasks that hold a user's flows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from sop_engine.store.columns import table_of
-from sop_engine.store.run_tables import OptOutRow, SwitchRow, TaskRow
+from sop_engine.store.people import take_turns
+from sop_engine.store.run_tables import OptOutRow, TaskRow
 
 opt_outs = table_of(OptOutRow)
-switches = table_of(SwitchRow)
 tasks = table_of(TaskRow)
 
 
@@ -22,16 +22,12 @@ def opt_outs_of(tx: Connection, user_ids: Sequence[int]) -> dict[int, frozenset[
 
 
 def add_opt_out(tx: Connection, user_id: int, channel: str, now: datetime, source: str) -> bool:
-    """Record a refusal; False when it stands already."""
+    """Record a refusal, under the user's next turn; False when it stands already."""
     if channel in opt_outs_of(tx, [user_id]).get(user_id, ()):
         return False
-    tx.execute(insert(opt_outs).values(user_id=user_id, channel=channel, at=now, source=source))
+    turn = take_turns(tx, [user_id])[user_id]
+    tx.execute(insert(opt_outs).values(user_id=user_id, channel=channel, at=now, source=source, turn=turn))
     return True
-
-
-def stopped(tx: Connection) -> frozenset[str]:
-    """Scopes that are stopped: all, playbook:NAME, channel:NAME."""
-    return frozenset(tx.execute(select(switches.c.scope)).scalars())
 
 
 def users_handed_off(tx: Connection, user_ids: Sequence[int]) -> frozenset[int]:

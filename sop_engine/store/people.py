@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from sop_engine.core.errors import NotFound
 from sop_engine.store.columns import table_of
@@ -71,6 +71,18 @@ def lock_users(tx: Connection, user_ids: Iterable[int]) -> None:
     lock_some(tx)
     if tx.dialect.name == "postgresql":
         tx.execute(select(users.c.id).where(users.c.id.in_(list(user_ids))).order_by(users.c.id).with_for_update())
+
+
+def take_turns(tx: Connection, user_ids: Iterable[int]) -> dict[int, int]:
+    """The next turn of each of these users, by user: taken by every intent, and by whatever forbids one, so that their order is known.
+
+    The users are held first, in the order of their ids: whoever comes second sees what the first has written.
+    """
+    ids = sorted(set(user_ids))
+    lock_users(tx, ids)
+    c = users.c
+    rows = tx.execute(update(users).where(c.id.in_(ids)).values(turn=c.turn + 1).returning(c.id, c.turn))
+    return {row.id: row.turn for row in rows}
 
 
 def joined_by(tx: Connection, day: int) -> list[int]:

@@ -50,6 +50,7 @@ class RunRow(SQLModel, table=True):
     counted_goals: dict[str, Any] | None = json_column()  # other goals reached: name -> time
     start_facts: dict[str, Any] | None = json_column(personal=True)
     start_event_id: int | None = reference(index=True)
+    end_turn: int | None = None  # the user's turn at which it ended: no intent of a later turn may belong to it
     close_at: datetime | None = instant(null=True)  # when the last goal window closes
 
 
@@ -79,6 +80,10 @@ class TouchRow(SQLModel, table=True):
             sqlite_where=text("state IN ('queued', 'sending')"),
             postgresql_where=text("state IN ('queued', 'sending')"),
         ),
+        Index(
+            "ix_touches_flow", "lane", "flow", "due_at", sqlite_where=text("state = 'planned'"), postgresql_where=text("state = 'planned'")
+        ),
+        Index("ix_touches_look", "look_at", sqlite_where=text("state = 'unknown'"), postgresql_where=text("state = 'unknown'")),
         Index("ix_touches_user", "user_id", "intent_day"),
     )
     id: int | None = key_column()
@@ -94,9 +99,12 @@ class TouchRow(SQLModel, table=True):
     first_due_at: datetime = instant()
     late_at: datetime = instant()  # later than this it is skipped
     rank: int = 1  # priority of the flow, 0 low to 3 urgent
+    lane: int = Field(default=1, sa_column_kwargs={"server_default": "1"})  # 0: service and what sends nothing, goes first; 1: marketing
     epoch: int = 0
     lease_until: datetime | None = instant(null=True)
-    attempts: int = 0
+    attempts: int = 0  # calls to a provider, or intents for one
+    proof: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # how often it was proven not accepted: part of the key
+    look_at: datetime | None = instant(null=True)  # of an unknown one: when it is looked at again
     purpose: str | None = None
     channel: str | None = None
     template: str | None = None
@@ -179,15 +187,7 @@ class OptOutRow(SQLModel, table=True):
     channel: str = Field(primary_key=True)
     at: datetime = instant()
     source: str = ""
-
-
-class SwitchRow(SQLModel, table=True):
-    """A stop: scope is all, playbook:NAME or channel:NAME. The row stands while it is stopped."""
-
-    __tablename__ = "switches"
-    scope: str = Field(primary_key=True)
-    at: datetime = instant()
-    why: str = ""
+    turn: int | None = None  # the user's turn at which it was stored: no intent of a later turn may go against it
 
 
 class OutboxRow(SQLModel, table=True):

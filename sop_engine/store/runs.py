@@ -11,6 +11,7 @@ from sop_engine.core.conditions import Value
 from sop_engine.core.enrolment import Past
 from sop_engine.core.run import Run, from_json, to_json
 from sop_engine.store.columns import table_of
+from sop_engine.store.people import take_turns
 from sop_engine.store.run_tables import AssignmentRow, RefusedStartRow, RunRow
 from sop_engine.store.tables import EventRow
 
@@ -132,11 +133,12 @@ def past_runs(tx: Connection, user_ids: Iterable[int], flows: Iterable[str]) -> 
     return {(user, flow): Past(last, opened == "open") for user, flow, last, opened in tx.execute(statement)}
 
 
-def end_runs(tx: Connection, times: Mapping[int, datetime], reason: str) -> None:
-    """Mark open runs as ended, each at its time."""
+def end_runs(tx: Connection, times: Mapping[int, tuple[int, datetime]], reason: str) -> None:
+    """Mark open runs as ended, each of a user at its time, under the user's next turn."""
+    turns = take_turns(tx, {user for user, _ in times.values()})
     statement = update(runs).where(runs.c.id == bindparam("run"), runs.c.state == "open")
-    values = statement.values(state="ended", end_reason=reason, ended_at=bindparam("at"))
-    tx.execute(values, [{"run": run, "at": at} for run, at in times.items()])
+    values = statement.values(state="ended", end_reason=reason, ended_at=bindparam("at"), end_turn=bindparam("turn"))
+    tx.execute(values, [{"run": run, "at": at, "turn": turns[user]} for run, (user, at) in times.items()])
 
 
 def note_goals(tx: Connection, reached: Sequence[tuple[Run, datetime, Mapping[str, Value | None]]]) -> None:

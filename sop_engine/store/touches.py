@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
 
 from sop_engine.core.guard import Sent
+from sop_engine.core.playbook import Flow
+from sop_engine.core.project import Project
 from sop_engine.core.run import Run, Touch
 from sop_engine.core.schedule import Existing, Plan, Wanted
 from sop_engine.store.columns import table_of
@@ -26,21 +28,23 @@ def touch_of(row: Row[Any]) -> Touch:
     return Touch(*(getattr(row, f) for f in Touch.__dataclass_fields__))
 
 
-def touch_row(run_id: int, user_id: int, flow: str, rank: int, wanted: Wanted) -> dict[str, Any]:
+def touch_row(project: Project, run_id: int, user_id: int, flow: Flow, wanted: Wanted) -> dict[str, Any]:
     """A planned touch, as it is inserted."""
     return {
         "run_id": run_id,
         "user_id": user_id,
-        "flow": flow,
+        "flow": flow.id,
         "step": wanted.step,
         "occurrence": wanted.occurrence,
         "state": "planned",
         "due_at": wanted.due_at,
         "first_due_at": wanted.due_at,
         "late_at": wanted.late_at,
-        "rank": rank,
+        "rank": flow.rank,
+        "lane": project.lane(flow, wanted.step),
         "epoch": 0,
         "attempts": 0,
+        "proof": 0,
     }
 
 
@@ -50,9 +54,9 @@ def add_touches(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         tx.execute(insert(touches), list(rows))
 
 
-def carry_out(tx: Connection, run: Run, rank: int, plan: Plan, now: datetime) -> None:
+def carry_out(tx: Connection, project: Project, run: Run, flow: Flow, plan: Plan, now: datetime) -> None:
     """Write a plan for one run: nothing but planned touches changes."""
-    add_touches(tx, [touch_row(run.id, run.user_id, run.flow, rank, w) for w in plan.add])
+    add_touches(tx, [touch_row(project, run.id, run.user_id, flow, w) for w in plan.add])
     by_reason: dict[str, list[int]] = {}
     for touch_id, reason in plan.cancel:
         by_reason.setdefault(reason, []).append(touch_id)

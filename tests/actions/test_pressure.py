@@ -1,9 +1,9 @@
 """How much one user gets: caps, who goes first, opening hours, silence, refusals, a person who takes over, switches."""
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
 
-from sop_engine.store.consent import switches
+from sop_engine.store import stops
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, text
 
@@ -228,11 +228,11 @@ def test_who_replies_gets_a_person_and_the_flows_wait_until_the_task_is_done(eng
 def test_a_stopped_scope_waits_and_goes_on_when_it_is_released(engine: Engine, scope: str) -> None:
     shop = begin(engine, flow("a", "  x: {after: 1h, send: hello}\n  y: {after: 2h, send: hello, late: 1h}"))
     with shop.app.transaction() as tx:
-        tx.execute(insert(switches).values(scope=scope, at=shop.now, why="test"))
+        stops.add(tx, scope, stop=True, at=shop.now, by="test", why="")
     shop.until("2025-03-01 16:00")
     assert shop.states() == ["x:planned:paused", "y:skipped:paused"]
     with shop.app.transaction() as tx:
-        tx.execute(switches.delete())
+        stops.add(tx, scope, stop=False, at=shop.now, by="test", why="")
     shop.until("2025-03-01 16:30")
     assert shop.states() == ["x:sent", "y:skipped:paused"]
 

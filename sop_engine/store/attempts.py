@@ -1,0 +1,85 @@
+"""Remembers every call to a provider: stored with the intent, settled with the answer, and only by whoever began it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from sop_engine.store.columns import table_of
+from sop_engine.store.safety_tables import AttemptRow, LateResultRow
+
+attempts = table_of(AttemptRow)
+late_results = table_of(LateResultRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call that is about to be made. `message` is stored where the provider knows a key again."""
+
+    touch_id: int
+    user_id: int
+    epoch: int
+    proof: int
+    channel: str
+    key: str
+    body_hash: str
+    turn: int
+    switch: int
+    due_at: datetime
+    began_at: datetime
+    message: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a call ended: accepted, not_accepted (proven), refused (for good) or unclear."""
+
+    touch_id: int
+    epoch: int
+    outcome: str
+    reason: str | None = None
+    provider_id: str | None = None
+
+
+def begin(tx: Connection, new: Sequence[Attempt]) -> None:
+    """Store what is about to be called."""
+    if new:
+        tx.execute(insert(attempts), [{f: getattr(one, f) for f in Attempt.__dataclass_fields__} for one in new])
+
+
+def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
+    """Store how calls ended."""
+    c = attempts.c
+    statement = update(attempts).where(
+        c.touch_id == bindparam("touch"), c.epoch == bindparam("of_epoch"), c.outcome.in_(("open", "unclear"))
+    )
+    values = statement.values(outcome=bindparam("how"), reason=bindparam("why"), provider_id=bindparam("given"), settled_at=at)
+    if settled:
+        rows = [{"touch": s.touch_id, "of_epoch": s.epoch, "how": s.outcome, "why": s.reason, "given": s.provider_id} for s in settled]
+        tx.execute(values, rows)
+
+
+def add_late(tx: Connection, late: Sequence[Settlement], at: datetime) -> None:
+    """Keep answers that came too late to be written on the touch."""
+    if late:
+        rows = [{"touch_id": s.touch_id, "epoch": s.epoch, "at": at, "outcome": s.outcome, "reason": s.reason, "provider_id": s.provider_id}
+                for s in late]  # fmt: skip
+        tx.execute(insert(late_results), rows)
+
+
+def of_touch(tx: Connection, touch_id: int) -> Sequence[Row[Any]]:
+    """The attempts of one touch, oldest first."""
+    return tx.execute(select(attempts).where(attempts.c.touch_id == touch_id).order_by(attempts.c.id)).all()
+
+
+def latest_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """The newest attempt of each touch."""
+    newest = select(func.max(attempts.c.id)).where(attempts.c.touch_id.in_(list(touch_ids))).group_by(attempts.c.touch_id)
+    return {row.touch_id: row for row in tx.execute(select(attempts).where(attempts.c.id.in_(newest)))}
+
+
+def touches_by_key(tx: Connection, keys: Sequence[str]) -> dict[str, int]:
+    """The touch each key was made for."""
+    return {row.key: row.touch_id for row in tx.execute(select(attempts.c.key, attempts.c.touch_id).where(attempts.c.key.in_(keys)))}
