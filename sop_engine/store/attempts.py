@@ -52,10 +52,12 @@ def begin(tx: Connection, new: Sequence[Attempt]) -> None:
 def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
     """Store how calls ended."""
     c = attempts.c
-    statement = update(attempts).where(
-        c.touch_id == bindparam("touch"), c.epoch == bindparam("of_epoch"), c.outcome.in_(("open", "unclear"))
+    mine = c.touch_id == bindparam("touch"), c.epoch == bindparam("of_epoch"), c.outcome.in_(("open", "unclear"))
+    values = (
+        update(attempts)
+        .where(*mine)
+        .values(outcome=bindparam("how"), reason=bindparam("why"), provider_id=bindparam("given"), settled_at=at)
     )
-    values = statement.values(outcome=bindparam("how"), reason=bindparam("why"), provider_id=bindparam("given"), settled_at=at)
     if settled:
         rows = [{"touch": s.touch_id, "of_epoch": s.epoch, "how": s.outcome, "why": s.reason, "given": s.provider_id} for s in settled]
         tx.execute(values, rows)

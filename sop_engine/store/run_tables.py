@@ -9,6 +9,8 @@ from sqlmodel import Field, SQLModel
 
 from sop_engine.store.columns import PERSONAL, Money, instant, json_column, key_column, reference, user_column
 
+PLANNED, UNKNOWN = text("state = 'planned'"), text("state = 'unknown'")
+
 
 class AssignmentRow(SQLModel, table=True):
     """A user's arm in an experiment, recorded before any send and never changed."""
@@ -73,17 +75,15 @@ class TouchRow(SQLModel, table=True):
     __tablename__ = "touches"
     __table_args__ = (
         UniqueConstraint("run_id", "step", "occurrence"),
-        Index("ix_touches_due", "due_at", sqlite_where=text("state = 'planned'"), postgresql_where=text("state = 'planned'")),
+        Index("ix_touches_due", "due_at", sqlite_where=PLANNED, postgresql_where=PLANNED),
         Index(
             "ix_touches_lease",
             "lease_until",
             sqlite_where=text("state IN ('queued', 'sending')"),
             postgresql_where=text("state IN ('queued', 'sending')"),
         ),
-        Index(
-            "ix_touches_flow", "lane", "flow", "due_at", sqlite_where=text("state = 'planned'"), postgresql_where=text("state = 'planned'")
-        ),
-        Index("ix_touches_look", "look_at", sqlite_where=text("state = 'unknown'"), postgresql_where=text("state = 'unknown'")),
+        Index("ix_touches_flow", "lane", "flow", "due_at", sqlite_where=PLANNED, postgresql_where=PLANNED),
+        Index("ix_touches_look", "look_at", sqlite_where=UNKNOWN, postgresql_where=UNKNOWN),
         Index("ix_touches_user", "user_id", "intent_day"),
     )
     id: int | None = key_column()

@@ -9,6 +9,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+OPEN, PLANNED, UNKNOWN = (sa.text(f"state = '{word}'") for word in ("open", "planned", "unknown"))
+
 
 def upgrade() -> None:
     op.create_table(
@@ -128,9 +130,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("task", "first"),
     )
     with op.batch_alter_table("slices", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_slices_open", ["task"], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
-        )
+        batch_op.create_index("ix_slices_open", ["task"], unique=False, sqlite_where=OPEN, postgresql_where=OPEN)
 
     op.create_table(
         "stops",
@@ -173,15 +173,15 @@ def upgrade() -> None:
             "ix_touches_flow",
             ["lane", "flow", "due_at"],
             unique=False,
-            sqlite_where=sa.text("state = 'planned'"),
-            postgresql_where=sa.text("state = 'planned'"),
+            sqlite_where=PLANNED,
+            postgresql_where=PLANNED,
         )
         batch_op.create_index(
             "ix_touches_look",
             ["look_at"],
             unique=False,
-            sqlite_where=sa.text("state = 'unknown'"),
-            postgresql_where=sa.text("state = 'unknown'"),
+            sqlite_where=UNKNOWN,
+            postgresql_where=UNKNOWN,
         )
 
     op.execute("UPDATE touches SET proof = attempts")  # keys were made of the number of attempts until here
