@@ -60,7 +60,7 @@ def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
     )
     if settled:
         rows = [{"touch": s.touch_id, "of_epoch": s.epoch, "how": s.outcome, "why": s.reason, "given": s.provider_id} for s in settled]
-        tx.execute(values, rows)
+        tx.execute(update(attempts).where(*mine).values(**told, settled_at=at), rows)
 
 
 def add_late(tx: Connection, late: Sequence[Settlement], at: datetime) -> None:
