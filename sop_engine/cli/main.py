@@ -23,6 +23,7 @@ from sop_engine.cli import (
     saying,
     schema,
     starting,
+    stopping,
     testing,
     ticking,
 )
@@ -95,6 +96,7 @@ for part in (
     importing,
     running,
     ticking,
+    stopping,
     recording,
     counting,
     listing,
