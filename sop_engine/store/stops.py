@@ -12,6 +12,7 @@ from sop_engine.store.safety_tables import StopRow
 stops = table_of(StopRow)
 
 SWITCH = 0x736F72  # the number of the lock
+FOUND_TOO = "\n"  # between the findings of one stop
 
 
 def newest() -> ColumnElement[bool]:
@@ -55,7 +56,8 @@ def hold_alone(tx: Connection) -> None:
 
 def found_since(tx: Connection, since: datetime) -> frozenset[str]:
     """What was stopped for by itself since then."""
-    return frozenset(tx.execute(select(stops.c.finding).where(stops.c.finding != "", stops.c.at >= since)).scalars())
+    rows = tx.execute(select(stops.c.finding).where(stops.c.finding != "", stops.c.at >= since)).scalars()
+    return frozenset(one for row in rows for one in row.split(FOUND_TOO))
 
 
 def history(tx: Connection) -> Sequence[Row[Any]]:
