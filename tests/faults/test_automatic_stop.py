@@ -50,7 +50,7 @@ def test_f49_an_audience_mistake_is_stopped_at_the_ceiling_and_resuming_raises_i
     history(shop, 4, 14)
     wave(shop, 57)  # at most 56
     done = watch(shop.app, shop.now)
-    assert [f.key for f in done] == ["volume:g:hi"]
+    assert [f.key for f in done] == ["volume:g:hi", "surge:g"]
     assert done[0].why == "'hi' of 'g' was sent 57 times today, and at most 56 were expected (the most on a day of the last 14: 4)"
     assert stopped(shop) == [("playbook:g", "sop")]
     assert found(shop) == []
