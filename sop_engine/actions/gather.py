@@ -75,7 +75,8 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     ids = list(users)
     found.opted_out = consent.opt_outs_of(work.tx, ids)
     found.handed_off = consent.users_handed_off(work.tx, ids)
-from sop_engine.store import circuits, consent, grants, runs, touches
+    found.stopped = halted(work)
+    found.circuits = circuits.read(work.tx)
     found.expired = expired_models(work)
     if any(i.step.give for i in found.items):
         grants.lock(work.tx)

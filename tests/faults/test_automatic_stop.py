@@ -10,7 +10,6 @@ from sop_engine.actions.watch import watch
 from sop_engine.channels.contract import Receipt
 from sop_engine.core.errors import DeliveryError
 from sop_engine.store import sends
-from tests.attempting import note_attempts
 from tests.shop import Shop, keys
 from tests.shop_project import BENEFIT, TEXTS, Scripted, text
 
@@ -33,7 +32,6 @@ def wave(shop: Shop, users: int, prefix: str = "u", event: str = "cart") -> None
         shop.user(key)
         shop.event(key, event)
     shop.until("2025-03-20 11:00")
-    note_attempts(shop)
 
 
 def stopped(shop: Shop) -> list[tuple[str, str]]:
@@ -100,7 +98,6 @@ def test_f48_a_text_that_cannot_be_written_for_some_is_skipped_and_takes_no_code
         shop.user(key, name=LONG if key in ("u7", "u8") else "Li")
         shop.event(key, "cart")
     shop.until("2025-03-20 11:00")
-    note_attempts(shop)
     assert shop.skipped() == ["hi:render", "hi:render"]
     assert len([g for g in shop.grants() if g.state != "released"]) == 28
     done = watch(shop.app, shop.now)
@@ -126,7 +123,6 @@ def test_a_channel_that_fails_two_playbooks_is_stopped_itself(engine: Engine) ->
         shop.event(key, "cart")
         shop.event(key, "visit")
     shop.until("2025-03-20 10:00")
-    note_attempts(shop)
     assert stopped(shop) == []
     assert [f.scope for f in watch(shop.app, shop.now)] == ["channel:sms"]
 
