@@ -1,10 +1,12 @@
 """Delivers claimed touches: the intent in one transaction, the call to the channel outside of any, the outcome in another."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sop_engine.actions.end import refresh_close
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
@@ -14,13 +16,16 @@ from sop_engine.channels.contract import Channel as Adapter
 from sop_engine.channels.contract import Receipt, call
 from sop_engine.core.catalog import Channel
 from sop_engine.core.circuit import Circuit, after_calls
-from sop_engine.core.errors import DeliveryError, Refused
+from sop_engine.core.errors import DeliveryError, Refused, SopError
 from sop_engine.core.records import EventRecord
-from sop_engine.store import circuits, queue
+from sop_engine.store import circuits, queue, touches
 from sop_engine.store.crash_points import cp
+from sop_engine.store.engine import is_of_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+log = logging.getLogger("sop.deliver")
 
 Hints = Sequence[tuple[int, int]]
 MOST_TOGETHER = 20  # calls over the network that share one intent: what a crash among them leaves unknown
@@ -83,15 +88,33 @@ class _Rounds:
 
 
 def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
-    with app.work(watch.now) as work:
-        queued = queue.queued_for_delivery(work.tx, hints)
-        intents = intend(work, queued) if queued else []
+    try:
+        with app.work(watch.now) as work:
+            queued = queue.queued_for_delivery(work.tx, hints)
+            intents = intend(work, queued) if queued else []
+    except Exception as error:
+        if isinstance(error, SopError) or is_of_database(error):
+            raise
+        return _one_by_one(app, hints, watch, error)
     if not intents:
         return 0
     cp("after_intent_commit")
     answers = call_channels(app, intents, watch)
     conclude(app, answers, watch.now)
     return len(intents)
+
+
+def _one_by_one(app: App, hints: Hints, watch: Watch, error: Exception) -> int:
+    """One touch cannot be decided, for a reason nobody foresaw: the others go on without it, and it fails alone."""
+    if len(hints) > 1:
+        return sum(_deliver_round(app, [hint], watch) for hint in hints)
+    log.error("touch_failed", extra={"touch": hints[0][0], "error": type(error).__name__})
+    with app.work(watch.now) as work:
+        for touch in queue.hold(work.tx, queue.queued_for_delivery(work.tx, hints), "queued"):
+            row = {"touch": touch.id, "state": "failed", "reason": "error", "detail": type(error).__name__, "done_at": work.now}
+            touches.write(work.tx, "queued", [{**row, "lease_until": None}])
+            refresh_close(work, [touch.run_id])
+    return 0
 
 
 def call_channels(app: App, intents: Sequence[Intent], watch: Watch) -> list[tuple[Intent, Answer]]:

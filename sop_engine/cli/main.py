@@ -26,6 +26,7 @@ from sop_engine.cli import (
     starting,
     testing,
     ticking,
+    unknowns,
 )
 from sop_engine.cli.opening import close_databases
 from sop_engine.cli.problems import count_of, in_text
@@ -107,6 +108,7 @@ for part in (
 ):
     part.add_to(app)
 app.add_typer(database.app, name="db")
+app.add_typer(unknowns.app, name="unknown")
 
 
 def main() -> None:

@@ -176,6 +176,12 @@ def planned_of(tx: Connection, user_ids: Iterable[int], until: datetime) -> dict
     return found
 
 
+def get_touch(tx: Connection, touch_id: int) -> Touch | None:
+    """One touch."""
+    row = tx.execute(select(*BRIEF).where(touches.c.id == touch_id)).first()
+    return None if row is None else touch_of(row)
+
+
 def purposes_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, str]:
     """marketing, service or internal, of the last text."""
     rows = tx.execute(select(touches.c.id, touches.c.purpose).where(touches.c.id.in_(list(touch_ids))))
