@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from sop_engine.cli.listing import Limit
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
-from sop_engine.cli.output import AsJson, Limit, local, show, table
+from sop_engine.cli.output import AsJson, local, show, table
 from sop_engine.core.errors import BadInput
 
 app = typer.Typer(help="Look at outcomes nobody knows, and say what became of them.", no_args_is_help=True, rich_markup_mode=None)
