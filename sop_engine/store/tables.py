@@ -149,6 +149,7 @@ class VersionRow(SQLModel, table=True):
     texts: str = ""  # a later release whose corrected wording is used
     created_at: datetime = instant()
     approved_by: str = ""
+    ramp: int | None = None  # it opens slowly: the starts a day that were forecast; null: it was open at once
 
 
 class MarkRow(SQLModel, table=True):
