@@ -62,13 +62,13 @@ def scheduler(
     Examples:
       sop scheduler
     """
-    from sop_engine.worker.broker import Broker
+    from sop_engine.worker.broker import Redis
     from sop_engine.worker.scheduler import Scheduler, jobs_of
-    from sop_engine.worker.tasks import celery_app, enqueuer
+    from sop_engine.worker.tasks import Broker, celery_app
 
     settings = _ready(project)
-    celery = celery_app(settings, lambda: open_database(project))
-    jobs = jobs_of(enqueuer(celery), Broker(settings.redis_url).answers)
+    broker = Broker(celery_app(settings, lambda: open_database(project)))
+    jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url).answers)
     process = Scheduler(lambda: open_database(project), clock, name or _own_name("scheduler"), jobs)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: process.stop())

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
@@ -47,11 +45,6 @@ def _open_sqlite(url: str, durable: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def is_of_database(error: BaseException) -> bool:
-    """Whether the database, or the way to it, is the trouble: then the same may go well another time."""
-    return isinstance(error, DBAPIError | PoolTimeout)
 
 
 @contextmanager

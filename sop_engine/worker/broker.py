@@ -6,7 +6,7 @@ PATIENCE_S = 1.0
 ASKED_EVERY_S = 2.0
 
 
-class Broker:
+class Redis:
     """Redis, asked whether it answers; at most every two seconds while it does not."""
 
     def __init__(self, redis_url: str) -> None:

@@ -12,6 +12,7 @@ from sop_engine.actions.end import close_finished
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import start_scheduled
+from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
 from sop_engine.app import App
 from sop_engine.store import processes
@@ -33,7 +34,7 @@ class Job:
     do: Do
 
 
-def jobs_of(enqueue: Enqueue, answers: Callable[[], bool]) -> list[Job]:
+def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) -> list[Job]:
     """The jobs. `answers`: whether the broker does; nothing is claimed while it does not."""
 
     def release(app: App, now: datetime) -> int:
@@ -44,6 +45,10 @@ def jobs_of(enqueue: Enqueue, answers: Callable[[], bool]) -> list[Job]:
             total += more
         return total
 
+    def calendar(app: App, now: datetime) -> None:
+        if answers():
+            catch_up(app, now, hand_out)
+
     def close(app: App, now: datetime) -> int:
         with app.work(now) as work:
             return close_finished(work)
@@ -52,7 +57,7 @@ def jobs_of(enqueue: Enqueue, answers: Callable[[], bool]) -> list[Job]:
         Job("release", "sending", RELEASE, release),
         Job("rescue", "sending", RESCUE, rescue),
         Job("unknown", "asking", RESCUE, resolve_unknown),
-        Job("calendar", "calendar", timedelta(seconds=5), catch_up),
+        Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), start_scheduled),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]

@@ -1,25 +1,31 @@
 """The Celery application: its tasks take hints, which may come twice, late or never, and do what the rows say."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SoftTimeLimitExceeded
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.release import BATCH, Hints
+from sop_engine.actions.slicing import AT_ONCE, do_slice
 from sop_engine.app import App
 from sop_engine.core.errors import Refused
 from sop_engine.core.ladder import ladder_of
 from sop_engine.settings import Settings
+from sop_engine.store.slices import Hint as SliceHint
 from sop_engine.worker.options import PREFIX, QUEUES, options
 from sop_engine.worker.pace import SharedPace
 
 log = logging.getLogger("sop.worker")
-DELIVER = PREFIX + "deliver"
+DELIVER, SLICE = PREFIX + "deliver", PREFIX + "slice"
 BIGGEST_ID = 2**62
+TASK = re.compile(r"(sweep:\d{1,7}|refresh:[0-9T:.+-]{10,40})")
 Opener = Callable[[], App]
 
 
@@ -74,6 +80,14 @@ def celery_app(settings: Settings, opener: Opener) -> Celery:
             log.warning("out_of_time", extra={"size": len(hints)})
             return 0
 
+    @celery.task(name=SLICE)  # type: ignore[untyped-decorator]
+    def do_slices(hints: Any) -> int:
+        asked = checked_slices(hints)
+        if asked is None:
+            log.warning("bad_hint", extra={"size": len(hints) if isinstance(hints, list) else None})
+            return 0
+        return sum(do_slice(worker.app, task, first, clock(), epoch=epoch) is not None for task, first, epoch in asked)
+
     def end(**_told: Any) -> None:
         worker.close()
 
@@ -89,19 +103,37 @@ def checked(pairs: Any) -> Hints | None:
     return [(touch, epoch) for touch, epoch in pairs] if ok else None
 
 
-def enqueuer(celery: Celery) -> Callable[[Hints, int], None]:
-    """Hands hints to the workers of their lane. Raises Refused while the broker does not take them."""
-    expires = celery.conf.task_time_limit
+def checked_slices(hints: Any) -> list[SliceHint] | None:
+    """The hints of a message about slices; None when it is none of ours."""
+    if not isinstance(hints, list) or not 0 < len(hints) <= AT_ONCE:
+        return None
+    ok = all(
+        isinstance(h, list) and len(h) == 3 and isinstance(h[0], str) and TASK.fullmatch(h[0]) and all(type(n) is int for n in h[1:])
+        for h in hints
+    )
+    return [(task, first, epoch) for task, first, epoch in hints] if ok else None
 
-    def enqueue(hints: Sequence[tuple[int, int]], lane: int) -> None:
+
+class Broker:
+    """Hands hints to workers. Raises Refused while Redis does not take them: what was claimed is planned again."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def deliver(self, hints: Hints, lane: int) -> None:
+        """Touches of one lane: 0 service, 1 marketing."""
+        self._send(DELIVER, [list(h) for h in hints], PREFIX + QUEUES[lane])
+
+    def slices(self, hints: Sequence[SliceHint]) -> None:
+        """Slices of a midnight or a refresh, each a message of its own."""
+        for hint in hints:
+            self._send(SLICE, [list(hint)], PREFIX + "upkeep")
+
+    def _send(self, task: str, argument: list[Any], queue: str) -> None:
         try:
-            celery.send_task(DELIVER, args=[[list(h) for h in hints]], queue=PREFIX + QUEUES[lane], expires=expires, retry=False)
-        except Exception as error:  # kombu wraps what the client of Redis raises, and not always
-            if type(error).__module__.partition(".")[0] not in ("kombu", "redis", "builtins", "celery"):
-                raise
-            raise Refused(f"Redis does not take messages now ({type(error).__name__}): touches stay planned until it does") from error
-
-    return enqueue
+            self._celery.send_task(task, args=[argument], queue=queue, expires=self._celery.conf.task_time_limit, retry=False)
+        except (OSError, OperationalError, RedisError) as error:
+            raise Refused(f"Redis does not take messages now ({type(error).__name__}): nothing is lost, it is tried again") from error
 
 
 def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], concurrency: int, name: str, level: str = "WARNING") -> int:

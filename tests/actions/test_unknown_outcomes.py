@@ -40,7 +40,7 @@ class Askable(Scripted):
 
 def begin(engine: Engine, sms: Scripted, *, send: str = "hello", more: str = "", **project: str) -> Shop:
     flow = (
-        f"playbook: p\nintent: serve\nstart: {{event: cart}}\ngoal: joins\nagain: always\nsteps:\n  hi: {{after: 1h, send: {send}{more}}}\n"
+        f"playbook: p\nintent: serve\nstart: {{event: cart}}\ngoal: buys\nagain: always\nsteps:\n  hi: {{after: 1h, send: {send}{more}}}\n"
     )
     benefit = f"benefits:\n  gift: {{pool: G, {BENEFIT}}}\n"
     shop = Shop(engine, benefit, flow, start="2025-03-01 10:00", channels={"sms": sms}, project=project)

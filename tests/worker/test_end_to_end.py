@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.core.records import EventRecord
-from sop_engine.store import outbox, touches
+from sop_engine.store import leases, outbox, touches
 from tests.conftest import Databases
 from tests.servers import Server
-from tests.worker.production import Production, now, until
+from tests.worker.production import Production, now, signal_group, until
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def production(tmp_path: Path, migrated_postgres: Databases, redis_server: Server) -> Iterator[Production]:
     """A project on a fresh database."""
     url = migrated_postgres.copy()
-    made = Production.make(tmp_path / "shop", url, redis_server.url, lease_s="8", instance="")
+    made = Production.make(tmp_path / "shop", url, redis_server.url, lease_s="16", instance="")
     yield made
     made.close()
     migrated_postgres.drop(url.rpartition("/")[2])
@@ -60,3 +60,43 @@ def test_an_event_is_answered_through_scheduler_redis_and_worker_once(production
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0, production.logs()
     assert took < 60
+
+
+def test_workers_and_scheduler_may_be_killed_at_any_moment(production: Production) -> None:
+    carts(production, 2000)
+    for round_ in range(4):
+        scheduler, worker = production.start("scheduler"), production.start("worker")
+        sent = (round_ + 1) * 300
+        until(lambda sent=sent: states(production).get("sent", 0) >= sent, told=production.logs)
+        for process in (worker, scheduler):
+            signal_group(process, signal.SIGKILL)
+            process.wait(20)
+    production.start("scheduler")
+    production.start("worker")
+    until(lambda: states(production) == {"sent": 2000}, told=lambda: f"{states(production)} {production.logs()}")
+    with production.app.transaction() as tx:
+        keys = [row.key for row in outbox.list_outbox(tx, limit=10_000)]
+    assert len(keys) == len(set(keys)) == 2000
+
+
+def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_wakes(production: Production) -> None:
+    first = production.start("scheduler", "--name", "first")
+    until(lambda: leader(production) == "first", told=production.logs)
+    production.start("scheduler", "--name", "second")
+    signal_group(first, signal.SIGSTOP)
+    until(lambda: leader(production) == "second", deadline_s=10, told=production.logs)
+    signal_group(first, signal.SIGCONT)
+    carts(production, 50)
+    production.start("worker")
+    until(lambda: states(production) == {"sent": 50}, told=production.logs)
+    assert leader(production) == "second"
+    with production.app.transaction() as tx:
+        held = leases.read(tx)
+    assert held is not None and held.epoch == 2
+
+
+def leader(production: Production) -> str:
+    """Who leads by the database."""
+    with production.app.transaction() as tx:
+        found = leases.read(tx)
+    return found.holder if found is not None else ""
