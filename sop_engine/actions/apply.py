@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sop_engine.actions.end import end_runs, refresh_close
+from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.ramping import starts_forecast
 from sop_engine.actions.refresh import fit_due
 from sop_engine.actions.scheduled import FIRED
 from sop_engine.actions.start import timing_of
-from sop_engine.actions.sweep import SWEPT, place_everybody
+from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import INSTANCE, RELEASE, App, Work
 from sop_engine.core.errors import Refused
 from sop_engine.core.playbook import Flow, Step

@@ -209,6 +209,9 @@ def upgrade() -> None:
             postgresql_where=UNWRITTEN,
         )
 
+    op.drop_index("ix_events_edge", table_name="events")
+    op.create_index("ix_events_edge", "events", ["day", "kind", "user_id"], unique=False)
+
     op.execute("UPDATE touches SET proof = attempts")  # keys were made of the number of attempts until here
     for statement in POSTGRESQL if op.get_bind().dialect.name == "postgresql" else SQLITE:
         op.execute(statement)
