@@ -93,7 +93,7 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
                 version = versions.Version(change.flow, change.new, mark, project.hash, ramp=change.ramp)
                 versions.add_version(tx, version, now, approved_by=options.approved_by)
         versions.set_mark(tx, RELEASE, project.hash)
-        _first_marks(tx, now, project)
+        _first_marks(tx, now, project, app.settings.instance)
         app.forget_live()
         work = Work(app, tx, app.live(tx), now)
         _bring_up(work, changes)
@@ -119,9 +119,9 @@ def _need_approval(changes: Sequence[Change], options: Options) -> None:
         raise Refused(f"these flows need an approval before they go live: {listed}. Say who approved with --approved-by NAME.")
 
 
-def _first_marks(tx: "Connection", now: datetime, project: Project) -> None:
+def _first_marks(tx: "Connection", now: datetime, project: Project, instance: str) -> None:
     if versions.get_mark(tx, INSTANCE) is None:
-        versions.set_mark(tx, INSTANCE, hashlib.sha256(f"{project.settings.name}{now.isoformat()}".encode()).hexdigest()[:16])
+        versions.set_mark(tx, INSTANCE, instance or hashlib.sha256(f"{project.settings.name}{now.isoformat()}".encode()).hexdigest()[:16])
     if versions.get_mark(tx, SWEPT) is None:
         versions.set_mark(tx, SWEPT, str(now.astimezone(project.zone).date().toordinal()))
     versions.keep_marks(tx, FIRED, project.flows)  # a flow that comes back later has missed nothing

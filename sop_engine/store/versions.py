@@ -39,6 +39,11 @@ def set_mark(tx: Connection, name: str, value: str) -> None:
         tx.execute(insert(marks).values(name=name, value=value))
 
 
+def forget_mark(tx: Connection, name: str) -> None:
+    """Forget it."""
+    tx.execute(delete(marks).where(marks.c.name == name))
+
+
 def keep_marks(tx: Connection, prefix: str, names: Collection[str]) -> None:
     """Forget the marks that begin so, but for these names."""
     begin = marks.c.name.startswith(prefix, autoescape=True)
