@@ -62,14 +62,16 @@ def scheduler(
     Examples:
       sop scheduler
     """
-    from sop_engine.worker.broker import Redis
+    from sop_engine.worker.broker import Redis, RedisMemory
     from sop_engine.worker.scheduler import Scheduler, jobs_of
-    from sop_engine.worker.tasks import Broker, celery_app
+    from sop_engine.worker.tasks import Broker, celery_app, prefix_of
 
     settings = _ready(project)
     broker = Broker(celery_app(settings, lambda: open_database(project)))
-    jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url).answers)
-    process = Scheduler(lambda: open_database(project), clock, name or _own_name("scheduler"), jobs)
+    prefix = prefix_of(settings)
+    jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url, prefix).answers)
+    memory = RedisMemory(settings.redis_url, prefix)
+    process = Scheduler(lambda: open_database(project), clock, name or _own_name("scheduler"), jobs, memory)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: process.stop())
     typer.echo(f"scheduler {process.name}: waiting to lead, or leading; SIGTERM ends it.")

@@ -50,19 +50,19 @@ def forget_before(tx: Connection, at: datetime) -> None:
     tx.execute(delete(counts).where(counts.c.slot < at))
 
 
-def by_step(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
+def by_step(tx: Connection, since: datetime) -> Sequence[Any]:
     """(flow, step, sends) since then."""
     c = counts.c
     return tx.execute(select(c.flow, c.step, func.sum(c.sends).label("sends")).where(c.slot >= since).group_by(c.flow, c.step)).all()
 
 
-def by_channel(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
+def by_channel(tx: Connection, since: datetime) -> Sequence[Any]:
     """(flow, channel, sends) since then."""
     c = counts.c
     return tx.execute(select(c.flow, c.channel, func.sum(c.sends).label("sends")).where(c.slot >= since).group_by(c.flow, c.channel)).all()
 
 
-def slots_of(tx: Connection, flows: Sequence[str], since: datetime, *, step: str | None = None) -> Sequence[Row[Any]]:
+def slots_of(tx: Connection, flows: Sequence[str], since: datetime, *, step: str | None = None) -> Sequence[Any]:
     """(slot, sends) of these flows, or of one step, since then."""
     c = counts.c
     statement = select(c.slot, func.sum(c.sends).label("sends")).where(c.flow.in_(flows), c.slot >= since).group_by(c.slot)

@@ -21,7 +21,8 @@ log = logging.getLogger("sop.leader")
 class Leader:
     """One candidate. `app` is its own: renewing must not wait for what the leader does."""
 
-    def __init__(self, app: App, holder: str, *, after: Callable[["Connection", leases.Lease], object] | None = None) -> None:
+    def __init__(self, app: App, holder: str, *, after: Callable[[], object] = lambda: None) -> None:
+        """`after` is called before the lease is first taken and after every renewal."""
         self._app, self._holder, self._after = app, holder, after
         self._ttl: timedelta = app.ladder.lease / 8  # 15 s of the usual 120
         self._lease: leases.Lease | None = None
@@ -41,6 +42,7 @@ class Leader:
 
     def start(self) -> None:
         """Try to lead, now and again and again in the background."""
+        self._look()
         self.try_once()
         self._thread.start()
 
@@ -67,8 +69,6 @@ class Leader:
             with self._app.transaction() as tx:
                 at, held = database_time(tx), self._lease
                 found = leases.renew(tx, held, self._ttl, at) if held is not None else leases.take(tx, self._holder, self._ttl, at)
-                if found is not None and self._after is not None:
-                    self._after(tx, found)
         except Exception as error:  # the database is away: it leads until its time is over, then no more
             log.warning("lease_not_renewed", extra={"error": type(error).__name__})
             return self.leads
@@ -78,7 +78,15 @@ class Leader:
             log.warning("leadership_lost", extra={"epoch": held.epoch})
         self._lease = found
         self._until = begun + self._ttl.total_seconds() * 13 / 15 if found is not None else 0.0
+        if found is not None:
+            self._look()
         return self.leads
+
+    def _look(self) -> None:
+        try:
+            self._after()
+        except Exception as error:
+            log.warning("not_looked", extra={"error": type(error).__name__})
 
     def _keep(self) -> None:
         while not self._stop.wait(self._ttl.total_seconds() / 3):

@@ -5,21 +5,23 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
+from sop_engine.actions.restored import Memory, watch_pulse
 from sop_engine.actions.scheduled import start_scheduled
 from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
+from sop_engine.actions.watch import watch
 from sop_engine.app import App
-from sop_engine.store import processes
+from sop_engine.store import attempts, audit, processes
 from sop_engine.worker.leading import Leader
 
 log = logging.getLogger("sop.scheduler")
 
+KEPT = timedelta(days=30)  # whole messages are kept so long after the call, for a repeat or a look
 RELEASE, RESCUE = timedelta(seconds=1), timedelta(seconds=10)
 Do = Callable[[App, datetime], object]
 
@@ -59,8 +61,24 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("unknown", "asking", RESCUE, resolve_unknown),
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), start_scheduled),
+        Job("watch", "watching", timedelta(seconds=30), watch),
+        Job("seal", "watching", timedelta(seconds=60), seal),
+        Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
+
+
+def seal(app: App, now: datetime) -> None:
+    """Seal the changes of touches into the chain of what was done."""
+    with app.transaction() as tx:
+        audit.seal(tx, now)
+
+
+def tidy(app: App, now: datetime) -> None:
+    """Let go of what nobody needs any more."""
+    with app.transaction() as tx:
+        processes.forget(tx, now)
+        attempts.forget_messages(tx, now - KEPT)
 
 
 @dataclass
@@ -71,7 +89,7 @@ class Scheduler:
     clock: Callable[[], datetime]
     name: str
     jobs: Iterable[Job]
-    after_renewal: Callable[[Any, Any], object] | None = None
+    memory: Memory
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -81,7 +99,8 @@ class Scheduler:
         from apscheduler.triggers.interval import IntervalTrigger
 
         app, jobs = self.opener(), list(self.jobs)
-        leader = Leader(replace(app), self.name, after=self.after_renewal)
+        own = replace(app)
+        leader = Leader(own, self.name, after=lambda: watch_pulse(own, self.memory, self.clock()))
         scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={group: ThreadPoolExecutor(1) for group in sorted({"default", *(job.group for job in jobs)})},

@@ -19,6 +19,8 @@ from sop_engine.core.errors import Refused
 from sop_engine.core.ladder import ladder_of
 from sop_engine.settings import Settings
 from sop_engine.store.slices import Hint as SliceHint
+from sop_engine.worker.broker import Redis
+from sop_engine.worker.heart import Heart
 from sop_engine.worker.options import PREFIX, QUEUES, options
 from sop_engine.worker.pace import SharedPace
 
@@ -56,16 +58,17 @@ class Worker:
             self._app.engine.dispose()
 
 
-def celery_app(settings: Settings, opener: Opener) -> Celery:
-    """The application with its tasks. Raises Refused without SOP_REDIS_URL."""
+def prefix_of(settings: Settings) -> str:
+    """Begins every name in Redis: several installations may share one."""
+    return f"sop:{settings.instance}:" if settings.instance else "sop:"
+
+
+def celery_app(settings: Settings, opener: Opener, *, worked: Callable[[], object] = lambda: None) -> Celery:
+    """The application with its tasks; `worked` is called when one is over. Raises Refused without SOP_REDIS_URL."""
     if not settings.redis_url:
-        raise Refused(
-            "SOP_REDIS_URL is not set: workers take their hints from Redis. Without it, 'sop run' does everything in one process."
-        )
+        raise Refused("workers take their hints from Redis: set SOP_REDIS_URL. Without it, 'sop run' does everything in one process.")
     celery = Celery("sop", set_as_current=False)
-    celery.conf.update(
-        options(settings.redis_url, ladder_of(settings.lease_s), prefix=f"sop:{settings.instance}:" if settings.instance else "sop:")
-    )
+    celery.conf.update(options(settings.redis_url, ladder_of(settings.lease_s), prefix=prefix_of(settings)))
     worker = Worker(opener)
 
     @celery.task(name=DELIVER)  # type: ignore[untyped-decorator]
@@ -79,6 +82,8 @@ def celery_app(settings: Settings, opener: Opener) -> Celery:
         except SoftTimeLimitExceeded:  # what it held comes back when its lease is over
             log.warning("out_of_time", extra={"size": len(hints)})
             return 0
+        finally:
+            worked()
 
     @celery.task(name=SLICE)  # type: ignore[untyped-decorator]
     def do_slices(hints: Any) -> int:
@@ -86,6 +91,7 @@ def celery_app(settings: Settings, opener: Opener) -> Celery:
         if asked is None:
             log.warning("bad_hint", extra={"size": len(hints) if isinstance(hints, list) else None})
             return 0
+        worked()
         return sum(do_slice(worker.app, task, first, clock(), epoch=epoch) is not None for task, first, epoch in asked)
 
     def end(**_told: Any) -> None:
@@ -136,10 +142,15 @@ class Broker:
             raise Refused(f"Redis does not take messages now ({type(error).__name__}): nothing is lost, it is tried again") from error
 
 
-def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], concurrency: int, name: str, level: str = "WARNING") -> int:
+def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], concurrency: int, name: str) -> None:
     """Work until told to end: TERM finishes what is being sent and gives back the rest."""
-    celery = celery_app(settings, opener)
+    heart = Heart(opener, name, [PREFIX + q for q in queues], Redis(settings.redis_url, prefix_of(settings)), clock)
+    celery = celery_app(settings, opener, worked=heart.worked)
+    every_s = ladder_of(settings.lease_s).call.total_seconds()
+    signals.worker_ready.connect(lambda **_told: heart.start(every_s), weak=False)
     words = ["worker", "--without-gossip", "--without-mingle", "--queues", ",".join(PREFIX + q for q in queues)]
-    words += ["--concurrency", str(concurrency), "--hostname", name, "--loglevel", level]
-    celery.worker_main(words)
-    return 0
+    words += ["--concurrency", str(concurrency), "--hostname", name, "--loglevel", "WARNING"]
+    try:
+        celery.worker_main(words)
+    finally:
+        heart.stop()

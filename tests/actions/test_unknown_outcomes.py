@@ -183,6 +183,8 @@ def test_a_crash_between_intent_and_outbox_is_found_out_by_looking_into_it(engin
     hints = shop.claim()
     with shop.app.work(shop.now) as work:
         intend(work, queue.queued_for_delivery(work.tx, hints))
+    shop.jump("2025-03-01 11:03")
+    assert shop.beat().lost == 1
     shop.until("2025-03-01 11:10")
     assert shop.states() == ["hi:sent"]
     assert len(shop.outbox()) == 1
