@@ -38,7 +38,7 @@ class Process:
     stderr: IO[bytes] | None = None  # None: kept like stdout
 
     def __enter__(self) -> "Process":
-        self._out, self._err = tempfile.NamedTemporaryFile("wb"), tempfile.NamedTemporaryFile("wb")  # noqa: SIM115
+        self._out, self._err = tempfile.NamedTemporaryFile("wb"), tempfile.NamedTemporaryFile("wb")
         surroundings = {**{k: v for k, v in os.environ.items() if not k.startswith("SOP_")}, "PYTHONPATH": str(ROOT), **self.environment}
         self.process = subprocess.Popen(
             [*COMMAND, *self.words], cwd=self.folder, env=surroundings, stdout=self._out, stderr=self.stderr or self._err

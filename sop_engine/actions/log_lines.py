@@ -5,15 +5,16 @@ import logging
 import os
 import re
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from traceback import extract_tb
 from typing import Any
 
-KEYS = (
+KEYS = frozenset((
     "run", "touch", "version", "flow", "step", "channel", "outcome", "reason", "epoch", "task", "job", "scope", "account", "process",
     "kind", "count", "seconds", "release", "error", "signal", "dropped",
-)  # fmt: skip
+))  # fmt: skip
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one for each line
 LONGEST_VALUE = 80
 LONGEST_LINE = 4000  # below what a pipe takes at once
 LIBRARIES = ("uvicorn", "celery", "kombu", "apscheduler", "redis", "alembic", "asyncio", "opentelemetry")
@@ -27,8 +28,8 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
     }
     if record.name == "sop":
-        ids = getattr(record, "ids", {})
-        said |= {"event": record.msg, **{key: _short(ids[key]) for key in KEYS if ids.get(key) is not None}}
+        ids = record.__dict__.get("ids", {})
+        said |= {"event": record.msg} | {key: _short(value) for key, value in ids.items() if value is not None and key in KEYS}
     else:
         said |= {"event": "library", "logger": record.name, "message": _template(record)}
     if record.exc_info and record.exc_info[0] is not None:
@@ -36,15 +37,22 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     return said
 
 
+def told(level: int, event: str, ids: Mapping[str, Any]) -> logging.LogRecord:
+    """A record of ours, made without looking for the line of code it comes from: that would take longer than all the rest."""
+    record = logging.LogRecord("sop", level, "", 0, event, (), None)
+    record.__dict__["ids"] = ids
+    return record
+
+
 def as_json(record: logging.LogRecord) -> str:
     """One JSON object."""
-    return json.dumps(fields(record), ensure_ascii=False)
+    return _encode(fields(record))
 
 
 def as_text(record: logging.LogRecord) -> str:
     """Time, level, event, then key=value."""
     time, level, event, *rest = fields(record).items()
-    return " ".join([str(time[1]), level[1].upper(), str(event[1]), *(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in rest)])
+    return " ".join([str(time[1]), level[1].upper(), str(event[1]), *(f"{k}={_encode(v)}" for k, v in rest)])
 
 
 def _short(value: object) -> object:
@@ -52,13 +60,11 @@ def _short(value: object) -> object:
 
 
 def _template(record: logging.LogRecord) -> str:
-    """A library's message before anything was filled in; one without gaps may have been put together, so it is masked or left out."""
-    if not isinstance(record.msg, str):
+    """A library's message before anything was filled in; one without gaps may have been put together, so it is masked. Others: nothing."""
+    if not isinstance(record.msg, str) or record.name.partition(".")[0] not in LIBRARIES:
         return ""
-    if record.args:
-        return record.msg.partition("\n")[0][:200]
-    known = record.name.partition(".")[0] in LIBRARIES
-    return _MASKED.sub("…", record.msg.partition("\n")[0])[:200] if known else ""
+    first = record.msg.partition("\n")[0][:200]
+    return first if record.args else _MASKED.sub("…", first)
 
 
 def _where(trace: Any) -> str:
@@ -76,12 +82,14 @@ class Lines(logging.Handler):
     def __init__(self, fd: int, form: Callable[[logging.LogRecord], str]) -> None:
         super().__init__()
         self.fd, self.form, self.dropped = fd, form, 0
+        self._room = select.poll()
+        self._room.register(fd, select.POLLOUT)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, or count it as dropped."""
         try:
             line = self.form(record).encode("utf-8", "replace")[:LONGEST_LINE] + b"\n"
-            if not _has_room(self.fd):
+            if not self._room.poll(0):
                 raise BlockingIOError
             os.write(self.fd, line)
         except Exception:
@@ -92,13 +100,5 @@ class Lines(logging.Handler):
             self.emit(_lost(lost))
 
 
-def _has_room(fd: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(0))
-
-
 def _lost(count: int) -> logging.LogRecord:
-    record = logging.LogRecord("sop", logging.WARNING, "", 0, "log_lines_lost", (), None)
-    record.__dict__["ids"] = {"dropped": count}
-    return record
+    return told(logging.WARNING, "log_lines_lost", {"dropped": count})

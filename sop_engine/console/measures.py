@@ -35,14 +35,14 @@ MEASURES = (
     ),
     Measure(
         "sop_touches",
-        "touches on their way: planned_due, queued, sending, unknown; at most 100000 are counted",
+        "touches on their way: planned_due, queued, sending, unknown; at most 20000 are counted",
         lambda s: (((state,), number) for state, number in s.touches.items()),
         ("state",),
     ),
     Measure("sop_touches_planned", "about how many touches are planned, due or not", lambda s: _one(s.planned)),
     Measure(
         "sop_attempts_last_hour",
-        "calls to providers of the last hour; at most the newest 50000",
+        "calls to providers of the last hour; at most the newest 20000",
         lambda s: s.attempts.items(),
         ("channel", "outcome"),
     ),
@@ -51,7 +51,7 @@ MEASURES = (
     ),
     Measure(
         "sop_skipped_last_hour",
-        "touches skipped in the last hour, as the newest 10000 changes tell",
+        "touches skipped in the last hour, as the newest 5000 changes tell",
         lambda s: (((reason,), number) for reason, number in s.skipped.items()),
         ("reason",),
     ),
@@ -92,7 +92,7 @@ MEASURES = (
         lambda s: (((account,), float(is_open)) for account, is_open in s.circuits.items()),
         ("account",),
     ),
-    Measure("sop_set_aside_users", "users with whom a task about many failed; at most 100000 are counted", lambda s: _one(s.set_aside)),
+    Measure("sop_set_aside_users", "users with whom a task about many failed; at most 20000 are counted", lambda s: _one(s.set_aside)),
     Measure(
         "sop_pool_codes_left", "codes left in a pool that has an end", lambda s: (((p,), n) for p, n in s.pool_codes.items()), ("pool",)
     ),

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, bindparam, text
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import TouchRow
 
-COUNTED = 100_000  # more are `so many or more`
-NEWEST = 50_000  # attempts, newest first
-CHANGES = 10_000  # changes of touches, newest first
+COUNTED = 20_000  # more are `so many or more`
+NEWEST = 20_000  # attempts, newest first
+CHANGES = 5_000  # changes of touches, newest first
 HOUR = timedelta(hours=1)
 _TIME = table_of(TouchRow).c.due_at.type
 
