@@ -9,6 +9,9 @@ from sqlalchemy.pool import StaticPool
 
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
 REPLAY_CACHE_KB = 256_000  # a replay is one short life of one process
+READS = "postgresql_readonly"  # the option of a connection that only reads; SQLite takes no lock for it then
+READ_LIMIT_MS = 3_000
+CONNECT_S = 5
 
 
 def open_engine(url: str, *, durable: bool = True) -> Engine:
@@ -18,12 +21,13 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url, durable)
-    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
+    options = {"hide_parameters": True, "connect_args": {"connect_timeout": CONNECT_S}}  # no value of a user in the text of an error
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True, **options)
 
 
 def _open_sqlite(url: str, durable: bool) -> Engine:
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    options: dict[str, Any] = {"hide_parameters": True, "connect_args": {"check_same_thread": False}}
     if in_memory:
         options["poolclass"] = StaticPool
     engine = create_engine(url, **options)
@@ -42,7 +46,7 @@ def _open_sqlite(url: str, durable: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -52,3 +56,12 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed at the end, rolled back on an error."""
     with engine.begin() as tx:
         yield tx
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that cannot write: it holds nobody up, and PostgreSQL ends it after a few seconds."""
+    with engine.connect().execution_options(**{READS: True}) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {READ_LIMIT_MS}")
+        yield connection
