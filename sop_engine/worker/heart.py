@@ -1,6 +1,5 @@
 """The heartbeat of a worker: seen in the database, and an end to a worker that takes nothing although hints wait for it."""
 
-import logging
 import os
 import signal
 import threading
@@ -11,11 +10,11 @@ from datetime import datetime
 from multiprocessing import Value
 
 from sop_engine import __version__
+from sop_engine.actions.telling import tell
 from sop_engine.app import App
 from sop_engine.store import processes
 from sop_engine.worker.broker import Redis
 
-log = logging.getLogger("sop.worker")
 LOOKS = 3  # so often in a row hints must have waited while nothing was done
 
 
@@ -57,7 +56,7 @@ class Heart:
             with suppress(Exception):  # the database is away: the next beat tries again
                 self._in_database(self._seen)
             if self.is_stuck():
-                log.error("stuck: hints wait and nothing is taken; ending, to be started again")
+                tell("stuck", level="error", reason="hints wait and nothing is taken: ending, to be started again")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             if self._stop.wait(every_s):

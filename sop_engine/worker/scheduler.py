@@ -1,6 +1,5 @@
 """The scheduler: a handful of recurring jobs, none per user. Several may run; one leads, and only the leader's jobs do anything."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -14,12 +13,12 @@ from sop_engine.actions.restored import Memory, watch_pulse
 from sop_engine.actions.scheduled import start_scheduled
 from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
+from sop_engine.actions.telling import tell
+from sop_engine.actions.tracing import span
 from sop_engine.actions.watch import watch
 from sop_engine.app import App
 from sop_engine.store import attempts, audit, processes
 from sop_engine.worker.leading import Leader
-
-log = logging.getLogger("sop.scheduler")
 
 KEPT = timedelta(days=30)  # whole messages are kept so long after the call, for a repeat or a look
 RELEASE, RESCUE = timedelta(seconds=1), timedelta(seconds=10)
@@ -138,12 +137,13 @@ def run_job(job: Job, app: App, leader: Leader, clock: Callable[[], datetime]) -
     if not leader.leads:
         return False
     try:
-        job.do(app, clock())
+        with span(f"job {job.name}", job=job.name):
+            job.do(app, clock())
         with app.transaction() as tx:
             processes.job_done(tx, job.name, job.every, clock())
     except Exception as error:
         if leader.leads:  # otherwise another leads by now, and has its own record
-            log.warning("job_failed", extra={"job": job.name, "error": type(error).__name__})
+            tell("job_failed", level="warning", job=job.name, error=type(error).__name__)
             _remember(job, app, clock(), f"{type(error).__name__}: {' '.join(str(getattr(error, 'orig', None) or error).split())}")
         return False
     return True
@@ -154,4 +154,4 @@ def _remember(job: Job, app: App, at: datetime, error: str) -> None:
         with app.transaction() as tx:
             processes.job_failed(tx, job.name, job.every, at, error)
     except Exception as again:
-        log.warning("job_not_recorded", extra={"job": job.name, "error": type(again).__name__})
+        tell("job_not_recorded", level="warning", job=job.name, error=type(again).__name__)

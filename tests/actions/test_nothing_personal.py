@@ -23,7 +23,14 @@ from tests.channels.http_server import HttpServer
 from tests.shop import Shop
 from tests.shop_project import BENEFIT, Scripted, text
 
-PHONE, MAIL, NAME, CODE, KEY, SECRET = "13812345678", "qingqing@secret.example", "欧阳青青", "ZXQW-1234-ASDF", "user-kxq-77", "aHVzaC1odXNoLTktaHVzaC1odXNoLTktaHVzaCE="
+PHONE, MAIL, NAME, CODE, KEY, SECRET = (
+    "13812345678",
+    "qingqing@secret.example",
+    "欧阳青青",
+    "ZXQW-1234-ASDF",
+    "user-kxq-77",
+    "aHVzaC1odXNoLTktaHVzaC1odXNoLTktaHVzaCE=",
+)
 MARKED = (PHONE, MAIL, NAME, CODE, KEY, SECRET)
 
 FLOW = f"""
