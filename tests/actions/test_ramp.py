@@ -1,6 +1,7 @@
 """A changed flow with many starts a day opens slowly; the others start the version before, or none."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import Engine, insert
@@ -61,7 +62,7 @@ def test_a_hundredth_then_a_tenth_then_all_start_it_and_nobody_changes_side(engi
         shop.jump(day)
         days.append([v == 2 for v in versions(shop)])
     assert [sum(day) for day in days] == [pytest.approx(2, abs=4), pytest.approx(20, abs=14), USERS]
-    assert all(not earlier or later for one, two in zip(days, days[1:], strict=False) for earlier, later in zip(one, two, strict=True))
+    assert all(not earlier or later for one, two in pairwise(days) for earlier, later in zip(one, two, strict=True))
 
 
 def test_the_others_go_through_the_version_before_to_its_end(engine: Engine) -> None:
