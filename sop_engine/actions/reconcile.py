@@ -25,6 +25,7 @@ from sop_engine.store.waits import spread_paused
 PAGE = 200
 PROOFS = 5  # so many refusals after the copy was made are looked for
 WORD = "reconciled"
+NOTHING_LOST = "this database is not in safe mode: there is nothing to reconcile."
 
 Log = Mapping[str, datetime | None]
 """The keys a provider has, with the time it took each message where the log says so."""
@@ -51,7 +52,7 @@ def reconcile(app: App, now: datetime, log: Log, *, since: datetime | None = Non
     with app.work(now) as work:
         halts = read_halts(work.tx)
         if halts.safe_mode is None:
-            raise Refused("this database is not in safe mode: there is nothing to reconcile.")
+            raise Refused(NOTHING_LOST)
     done, after = Reconciled(), 0
     until = datetime.fromisoformat(str(halts.safe_mode["at"]))
     while True:

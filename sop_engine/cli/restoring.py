@@ -40,8 +40,10 @@ def adopt(by: By = "", project: Folder = HERE, as_json: AsJson = False) -> None:
 
 
 def reconcile(
-    log: Annotated[Path | None, typer.Option("--log", metavar="FILE", help="What the provider has: a column 'key', perhaps 'at'.")] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Due before: taken as not sent.")] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", metavar="FILE", help="Messages the provider has: a column 'key', perhaps 'at'.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="What was due before is taken as not sent.")] = None,
     by: By = "",
     project: Folder = HERE,
     as_json: AsJson = False,

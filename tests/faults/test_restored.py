@@ -166,7 +166,7 @@ def test_touches_due_after_the_copy_was_noticed_are_sent_as_planned(engine: Engi
 
 
 def test_keys_after_reconciling_are_not_those_of_the_lost_history(engine: Engine) -> None:
-    shop, _provider = with_carts(engine, users=1)
+    shop, _ = with_carts(engine, users=1)
     with shop.app.transaction() as tx:
         before = read_halts(tx)
     in_safe_mode(shop)
