@@ -24,8 +24,8 @@ from sop_engine.store.engine import open_engine, transaction
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from sop_engine.channels.contract import Capability, Message
     from sop_engine.channels.contract import Channel as Adapter
-    from sop_engine.channels.contract import Message
     from sop_engine.core.catalog import Channel
 
 RELEASE = "release"  # the mark that names the live release
@@ -125,6 +125,11 @@ class App:
         """The time leases are counted in: the database's, or `now` where the clock is made up."""
         return now if self.lease_clock is None or self.rehearsal is not None else self.lease_clock(tx)
 
+    @property
+    def project_name(self) -> str:
+        """The name of the project that is live, once a transaction has read it."""
+        return self._live.project.settings.name if self._live is not None else ""
+
     def forget_live(self) -> None:
         """Read the live release anew at the next look: after an apply."""
         self._live = None
@@ -177,6 +182,16 @@ class App:
             self._opened[channel.name] = self.adapters(self, channel)
         return self._opened[channel.name]
 
+    def capability(self, channel: "Channel") -> "Capability":
+        """What the channel can do; nothing at all while its account is missing."""
+        from sop_engine.channels.contract import Capability
+        from sop_engine.core.errors import Refused
+
+        try:
+            return self.adapter(channel).capability
+        except Refused:
+            return Capability()
+
     def close(self) -> None:
         """Let go of the connections of channels; they are opened again when needed."""
         for adapter in self._opened.values():
@@ -227,6 +242,10 @@ def adapter_for(app: App, channel: "Channel") -> "Adapter":
             outbox.keep(tx, [_outbox_row(m, channel) for m in messages])
         return [m.key for m in messages]
 
+    def find(key: str) -> str | None:
+        with app.transaction() as tx:
+            return outbox.find(tx, key)
+
     def make_task(message: "Message") -> str:
         with app.transaction() as tx:
             due = message.now + channel.due if channel.due else None
@@ -234,10 +253,9 @@ def adapter_for(app: App, channel: "Channel") -> "Adapter":
         return message.key
 
     if app.rehearsal is not None or app.settings.sending != "live":
-        return Outbox(lambda message: keep([message])[0], keep)
-    with app.transaction() as tx:
-        project = app.live(tx).project.settings.name
-    return build(channel, app.settings, Sinks(outbox=lambda message: keep([message])[0], task=make_task), project=project)
+        return Outbox(lambda message: keep([message])[0], keep, find)
+    sinks = Sinks(outbox=lambda message: keep([message])[0], task=make_task, find=find)
+    return build(channel, app.settings, sinks, project=app.project_name)
 
 
 def _outbox_row(message: "Message", channel: "Channel") -> dict[str, object]:

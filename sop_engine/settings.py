@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sop_engine.core.errors import BadInput
 from sop_engine.core.ladder import LEASE_S
+from sop_engine.core.rates import rate_of
 
 HIDDEN = SecretStr("")
 
@@ -33,6 +34,15 @@ def _from_file(secret: SecretStr) -> SecretStr:
     return SecretStr(_read(text.removeprefix("file:"))) if text.startswith("file:") else secret
 
 
+def _rate(text: str) -> str:
+    try:
+        rate_of(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+WrittenRate = Annotated[str, AfterValidator(_rate)]
 Secret = Annotated[SecretStr, AfterValidator(_from_file)]
 """A password as it is, or `file:PATH`: the text of that file without the line end."""
 
@@ -46,7 +56,7 @@ class WebhookAccount(BaseModel):
     secret: SecretStr = Field(description="signs what is sent: env:NAME or file:PATH")
     old_secret: SecretStr | None = Field(None, description="signs besides until the receiver knows the new one: env:NAME or file:PATH")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="further headers, names in small letters")
-    rate: str = Field("", description="the most messages it takes, like 50/second or 1000/hour; empty: no limit")
+    rate: WrittenRate = Field("", description="the most messages it takes, like 50/second or 1000/hour; empty: no limit")
 
 
 class Settings(BaseSettings):
@@ -76,7 +86,7 @@ class Settings(BaseSettings):
     smtp_from: str = Field("", description="the sender, written: 某品牌 <mail@example.com>")
     smtp_unsubscribe: str = Field("", description="an address that takes unsubscriptions by mail, beside the link")
     smtp_ca_file: Path | None = Field(None, description="certificates to trust besides the system's, for a mail server of your own")
-    smtp_rate: str = Field("", description="the most mails the mail server takes, like 50/second or 1000/hour; empty: no limit")
+    smtp_rate: WrittenRate = Field("", description="the most mails the mail server takes, like 50/second or 1000/hour; empty: no limit")
     channels_file: Path | None = Field(None, description="TOML file with the address and the secret of each webhook channel")
     webhook_loopback: bool = Field(False, description="for development: webhooks may go to this machine, by http too")
     _webhooks: dict[str, WebhookAccount] = PrivateAttr(default_factory=dict)
@@ -85,6 +95,18 @@ class Settings(BaseSettings):
     def webhooks(self) -> Mapping[str, WebhookAccount]:
         """The accounts of the webhook channels, by channel."""
         return self._webhooks
+
+    def rate(self, account: str) -> str:
+        """The rate of an account as it was written; empty where there is none."""
+        if account == "email":
+            return self.smtp_rate
+        found = self._webhooks.get(account)
+        return found.rate if found is not None else ""
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether any account has a rate."""
+        return bool(self.smtp_rate) or any(one.rate for one in self._webhooks.values())
 
     def database_in(self, folder: Path) -> str:
         """The database's address, a relative SQLite file being in the folder."""

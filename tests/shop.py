@@ -155,7 +155,7 @@ class Shop:
     def claim(self) -> list[tuple[int, int]]:
         """Claim what is due without delivering it: hints for `deliver`."""
         hints: list[tuple[int, int]] = []
-        release_due(self.app, self.now, hints.extend)
+        release_due(self.app, self.now, lambda claimed, _lane: hints.extend(claimed))
         return hints
 
     def deliver(self, hints: Sequence[tuple[int, int]]) -> int:

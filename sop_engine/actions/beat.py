@@ -1,17 +1,17 @@
 """One beat of the engine: what a minute brings. The same for `sop run`, `sop tick`, stories and backtests."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
-from sop_engine.actions.release import Hints, release_due, rescue
+from sop_engine.actions.release import Enqueue, release_due, rescue
+from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
 from sop_engine.app import App
 from sop_engine.core.calendar import midnight
-from sop_engine.store import runs, touches
+from sop_engine.store import queue, runs, touches
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,10 @@ class Beat:
     closed: int = 0  # runs finished
     rescued: int = 0  # touches whose worker died before it began: planned again
     lost: int = 0  # touches whose worker died while sending: outcome unknown
+    settled: int = 0  # unknown outcomes that are known now, or given up
 
 
-def beat(app: App, now: datetime, enqueue: Callable[[Hints], object] | None = None) -> Beat:
+def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     """Catch up with midnights and refreshes, start schedules, take back expired leases, release what is due, close finished runs.
 
     `enqueue` hands hints to workers; without it they are delivered here.
@@ -35,21 +36,22 @@ def beat(app: App, now: datetime, enqueue: Callable[[Hints], object] | None = No
     caught_up = catch_up(app, now)
     started = start_scheduled(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
+    settled = resolve_unknown(app, now) if app.rehearsal is None else 0
     released = closed = 0
     while True:
-        more = release_due(app, now, enqueue or (lambda hints: deliver(app, hints, now)))
+        more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
         with app.work(now) as work:
             ended = close_finished(work)
         released, closed = released + more, closed + ended
         if not more and not ended:
-            return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost)
+            return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)
 
 
 def next_moment(app: App, now: datetime) -> datetime:
     """The next time anything can happen by itself: a midnight, a touch that is due, a run that is over, a scheduled start."""
     with app.work(now) as work:
         tomorrow = midnight((now.astimezone(work.live.zone) + timedelta(days=1)).date(), work.live.zone)
-        times = [tomorrow, touches.next_due(work.tx), runs.next_close(work.tx), next_occasion(work)]
+        times = [tomorrow, touches.next_due(work.tx), queue.next_look(work.tx), runs.next_close(work.tx), next_occasion(work)]
     return max(now, min(t for t in times if t is not None))
 
 

@@ -1,46 +1,149 @@
 """Delivers claimed touches: the intent in one transaction, the call to the channel outside of any, the outcome in another."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import Intent, intend
-from sop_engine.actions.outcome import settle
+from sop_engine.actions.outcome import Answer, NotBegun, settle
+from sop_engine.actions.pacing import paced
 from sop_engine.app import App
+from sop_engine.channels.contract import Channel as Adapter
 from sop_engine.channels.contract import Receipt, call
 from sop_engine.core.catalog import Channel
+from sop_engine.core.circuit import Circuit, after_calls
 from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.core.records import EventRecord
-from sop_engine.store import touches
+from sop_engine.store import circuits, queue
+from sop_engine.store.crash_points import cp
 
-Answer = Receipt | DeliveryError
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Hints = Sequence[tuple[int, int]]
+MOST_TOGETHER = 20  # calls over the network that share one intent: what a crash among them leaves unknown
+QUICK = timedelta(seconds=0.25)  # a round that took less may be followed by a larger one
 
 
-def deliver(app: App, hints: Sequence[tuple[int, int]], now: datetime) -> int:
-    """Deliver the touches of these hints that are still queued under that epoch; how many were handed to a channel."""
-    with app.work(now) as work:
-        queued = touches.queued_for_delivery(work.tx, hints)
+def deliver(app: App, hints: Hints, now: datetime) -> int:
+    """Deliver the touches of these hints that are still queued under that epoch; how many were handed to a channel.
+
+    They go in rounds, small ones where the channel is slow; no round begins once the ladder says it is too late to finish it:
+    what is left then is planned again at once.
+    """
+    watch = Watch(app, now)
+    rounds = _Rounds(list(hints), everything=app.settings.sending != "live" or app.rehearsal is not None)
+    handed = 0
+    while batch := rounds.next():
+        if watch.spent >= app.ladder.begin:
+            with app.transaction() as tx:
+                queue.unqueue(tx, [*batch, *rounds.left])
+            break
+        begun = watch.spent
+        handed += _deliver_round(app, paced(app, batch, watch.now), watch)
+        rounds.grow(watch.spent - begun)
+    return handed
+
+
+class Watch:
+    """How long a delivery has been going on, and what time it is meanwhile."""
+
+    def __init__(self, app: App, begun_at: datetime) -> None:
+        self._app, self._begun_at, self._begun = app, begun_at, app.stopwatch()
+        self._moves = app.settings.sending == "live" and app.lease_clock is not None and app.rehearsal is None
+
+    @property
+    def spent(self) -> timedelta:
+        """Since the beginning."""
+        return timedelta(seconds=self._app.stopwatch() - self._begun)
+
+    @property
+    def now(self) -> datetime:
+        """The moment; a made-up clock stands still, and so does one that waits for no provider."""
+        return self._begun_at + self.spent if self._moves else self._begun_at
+
+
+@dataclass
+class _Rounds:
+    """The hints that are left, taken in rounds that grow while they are quick."""
+
+    left: list[tuple[int, int]]
+    everything: bool
+    size: int = 1
+
+    def next(self) -> list[tuple[int, int]]:
+        size = len(self.left) if self.everything else self.size
+        batch, self.left = self.left[:size], self.left[size:]
+        return batch
+
+    def grow(self, took: timedelta) -> None:
+        self.size = min(self.size * 4, MOST_TOGETHER if self.size < MOST_TOGETHER else 500) if took < QUICK else max(1, self.size // 2)
+
+
+def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
+    with app.work(watch.now) as work:
+        queued = queue.queued_for_delivery(work.tx, hints)
         intents = intend(work, queued) if queued else []
     if not intents:
         return 0
-    channels = {i.channel: i.item.project.channels[i.channel] for i in intents}
-    answers = [pair for channel in channels.values() for pair in _speak(app, channel, intents)]
-    with app.work(now) as work:
-        settle(work, [(intent.item, answer) for intent, answer in answers])
-        watched = "delivered" in work.live.interest.event_kinds
-    if watched:
-        record_events(app, [_delivered(i, now) for i, a in answers if isinstance(a, Receipt) and a.stage == "delivered"], now)
+    cp("after_intent_commit")
+    answers = call_channels(app, intents, watch)
+    conclude(app, answers, watch.now)
     return len(intents)
 
 
-def _speak(app: App, channel: Channel, intents: Sequence[Intent]) -> list[tuple[Intent, Answer]]:
+def call_channels(app: App, intents: Sequence[Intent], watch: Watch) -> list[tuple[Intent, Answer]]:
+    """Hand every intent to its channel, outside of any transaction; their answers."""
+    channels = {i.channel: i.item.project.channels[i.channel] for i in intents}
+    return [pair for channel in channels.values() for pair in _speak(app, channel, intents, watch)]
+
+
+def conclude(app: App, answers: Sequence[tuple[Intent, Answer]], now: datetime) -> None:
+    """Write the answers, what they say about the accounts, and the events they are."""
+    cp("before_settle")
+    with app.work(now) as work:
+        settle(work, [(intent.item, answer) for intent, answer in answers])
+        _note_accounts(work.tx, answers, now)
+        watched = "delivered" in work.live.interest.event_kinds
+    cp("after_settle_commit")
+    if watched:
+        record_events(app, [_delivered(i, now) for i, a in answers if isinstance(a, Receipt) and a.stage == "delivered"], now)
+
+
+def _speak(app: App, channel: Channel, intents: Sequence[Intent], watch: Watch) -> Iterator[tuple[Intent, Answer]]:
     mine = [i for i in intents if i.channel == channel.name]
     try:
         adapter = app.adapter(channel)
     except Refused as error:  # nothing was handed over: these wait until a person has put it right
         missing = DeliveryError("retry_after", "configuration", str(error))
-        return [(intent, missing) for intent in mine]
-    return list(zip(mine, call(adapter, [i.message for i in mine]), strict=True))
+        return iter([(intent, missing) for intent in mine])
+    if not adapter.capability.remote or adapter.capability.batch > 1:
+        return iter(list(zip(mine, call(adapter, [i.message for i in mine]), strict=True)))
+    return iter([(intent, _call_in_time(app, adapter, intent, watch)) for intent in mine])
+
+
+def _call_in_time(app: App, adapter: Adapter, intent: Intent, watch: Watch) -> Answer:
+    """One call, unless it is too late to wait for its answer: then it was never made."""
+    if watch.spent >= app.ladder.begin:
+        return NotBegun(watch.now)
+    (answer,) = call(adapter, [intent.message])
+    cp("after_call")
+    return answer
+
+
+def _note_accounts(tx: "Connection", answers: Sequence[tuple[Intent, Answer]], now: datetime) -> None:
+    """Remember failures of accounts, and successes of those that had failed."""
+    by_account: dict[str, list[DeliveryError | None]] = {}
+    for intent, answer in answers:
+        account = intent.item.project.channels[intent.channel].account
+        if not isinstance(answer, NotBegun):
+            by_account.setdefault(account, []).append(answer if isinstance(answer, DeliveryError) else None)
+    known = circuits.read(tx)
+    after = {a: after_calls(known.get(a, Circuit(a)), listed, now) for a, listed in by_account.items()}
+    changed = [c for a, c in after.items() if c != known.get(a, Circuit(a)) and (a in known or "0" in c.results or c.state != "closed")]
+    circuits.write(tx, changed)
 
 
 def _delivered(intent: Intent, now: datetime) -> EventRecord:

@@ -8,13 +8,14 @@ from typing import Any
 from sop_engine.actions.end import steps_seen
 from sop_engine.actions.fresh import expired_models
 from sop_engine.app import Work
+from sop_engine.core.circuit import Circuit
 from sop_engine.core.conditions import Facts, Ref
 from sop_engine.core.guard import Sent
 from sop_engine.core.interest import QUIET, known_names, user_names
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run, Touch
-from sop_engine.store import consent, grants, runs, stops, touches
+from sop_engine.store import circuits, consent, grants, runs, stops, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.people import Person, people
 from sop_engine.store.scope import Scope
@@ -47,6 +48,7 @@ class Gathered:
     opted_out: Mapping[int, frozenset[str]] = field(default_factory=dict)
     handed_off: frozenset[int] = frozenset()
     stopped: frozenset[str] = frozenset()
+    circuits: dict[str, Circuit] = field(default_factory=dict)  # by account, those that were ever disturbed
     expired: frozenset[str] = frozenset()  # models that read a fit which is no longer valid
     given: dict[int, dict[str, list[Any]]] = field(default_factory=dict)  # grants by user and benefit
 
@@ -73,6 +75,7 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     found.opted_out = consent.opt_outs_of(work.tx, ids)
     found.handed_off = consent.users_handed_off(work.tx, ids)
     found.stopped = stops.stopped(work.tx)
+    found.circuits = circuits.read(work.tx)
     found.expired = expired_models(work)
     if any(i.step.give for i in found.items):
         grants.lock(work.tx)

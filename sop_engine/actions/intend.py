@@ -1,17 +1,18 @@
 """Decides about each touch of a batch and writes the intent: the last look, the benefit, the text, all in one transaction."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from sop_engine.actions.composing import Act, Seen, attempt_of, compose
 from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
 from sop_engine.actions.giving import Given, Purse
 from sop_engine.actions.outcome import Done, finish
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
+from sop_engine.core.circuit import PAUSE
 from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.experiment import in_global_holdout
 from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, choice_word, look
@@ -19,13 +20,10 @@ from sop_engine.core.interest import QUIET
 from sop_engine.core.models import watched
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Touch
-from sop_engine.core.template import Template
-from sop_engine.core.wording import forbidden_words
-from sop_engine.rendering import MissingVariable, RenderFailed, render
-from sop_engine.store import grants, touches
-from sop_engine.store.people import lock_users
-
-LEASE = timedelta(minutes=5)
+from sop_engine.store import attempts, circuits, grants, queue, stops, touches
+from sop_engine.store.attempts import Attempt
+from sop_engine.store.crash_points import cp
+from sop_engine.store.people import take_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +39,35 @@ class Intent:
 class Batch:
     """What is written at the end of the transaction."""
 
+    seen: Seen
     intents: list[Intent] = field(default_factory=list)
     rows: list[dict[str, object]] = field(default_factory=list)  # of touches that leave `queued`
+    attempts: list[Attempt] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
 
 
 def intend(work: Work, queued: list[Touch]) -> list[Intent]:
     """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit."""
-    lock_users(work.tx, {t.user_id for t in queued})
-    queued = touches.hold_queued(work.tx, queued)  # meanwhile another worker may have taken them, or their runs ended
+    stops.hold(work.tx)
+    turns = take_turns(work.tx, {t.user_id for t in queued})
+    queued = queue.hold(work.tx, queued, "queued")  # meanwhile another worker may have taken them, or their runs ended
     known = gather(work, queued)
     purse = Purse(work, known)
-    batch = Batch()
+    batch = Batch(Seen(turns, stops.version(work.tx), work.app.lease_time(work.tx, work.now) + work.app.ladder.lease))
     for touch in known.gone:
         batch.rows.append({"touch": touch.id, "state": "cancelled", "reason": "removed", "done_at": work.now, "lease_until": None})
     for item in known.items:
         _decide(work, known, purse, item, batch)
     touches.write(work.tx, "queued", batch.rows)
+    attempts.begin(work.tx, batch.attempts)
     finish(work, batch.done)
+    cp("before_intent_commit")
     return batch.intents
 
 
 def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch) -> None:
-    facts = _facts(known, item)
-    situation = _situation(work, known, item, facts)
+    facts = facts_of(known, item)
+    situation = situation_of(work, known, item, facts)
     tried: dict[str, Skip] = {}
     while True:
         decision = _judge(purse, item, facts, replace(situation, tried=tried))
@@ -78,7 +81,7 @@ def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch)
         tried = {**tried, decision.send.template.name: failed}  # the next template of the list may be written
 
 
-def _judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> "_Act | Defer | Skip":
+def _judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> Act | Defer | Skip:
     """The last look, then the benefit, then the hold-out: it comes last, so that it is known who could have been reached."""
     decision = look(situation)
     if not isinstance(decision, Send):
@@ -89,15 +92,7 @@ def _judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> "_Ac
         given = purse.give(item, names[0]) if names else None
     if isinstance(given, Skip):
         return given
-    return Skip("holdout") if _withheld(item, decision) else _Act(item, decision, given, facts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Act:
-    item: Item
-    send: Send
-    given: Given | None
-    facts: Facts
+    return Skip("holdout") if _withheld(item, decision) else Act(item, decision, given, facts)
 
 
 def _withheld(item: Item, send: Send) -> bool:
@@ -108,11 +103,13 @@ def _withheld(item: Item, send: Send) -> bool:
     return marketing or (item.flow.holdout > 0 and not in_global_holdout(item.project.settings, item.person.key))
 
 
-def _facts(known: Gathered, item: Item) -> Facts:
+def facts_of(known: Gathered, item: Item) -> Facts:
+    """What is known about the user, the start and the steps of the run."""
     return {**known.facts.get(item.touch.user_id, {}), **item.run.held, **known.steps.get(item.run.id, {})}
 
 
-def _situation(work: Work, known: Gathered, item: Item, facts: Facts) -> Situation:
+def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situation:
+    """What the last look reads."""
     user, settings = item.touch.user_id, item.project.settings
     seen = watched(item.flow)
     quiet, level = facts.get(QUIET), facts.get(settings.primary_tier)
@@ -135,11 +132,27 @@ def _situation(work: Work, known: Gathered, item: Item, facts: Facts) -> Situati
         sent=known.sent.get(user, []),
         rivals=_rivals(work, known, item),
         paused=bool(scopes & known.stopped),
+        held=held_accounts(work, known, item),
         handed_off=user in known.handed_off,
         expired=seen is not None and seen[0] in known.expired,
         extra=_placeholders(item),
         locale=item.person.locale,
     )
+
+
+def held_accounts(work: Work, known: Gathered, item: Item) -> Mapping[str, tuple[str, datetime]]:
+    """Accounts nobody may call now, with why and until when; one whose pause is over is tried with this touch alone."""
+    held: dict[str, tuple[str, datetime]] = {}
+    for account in {item.project.channels[c].account for c in _channels(item)}:
+        circuit = known.circuits.get(account)
+        if circuit is None or circuit.state == "closed":
+            continue
+        later = work.now + PAUSE
+        if circuit.may_try(work.now) and circuits.begin_trying(work.tx, circuit, later):
+            known.circuits[account] = replace(circuit, state="probing", until=later)
+        else:
+            held[account] = (circuit.reason, circuit.until if circuit.until and circuit.until > work.now else later)
+    return held
 
 
 def _channels(item: Item) -> set[str]:
@@ -183,7 +196,7 @@ def _ended(work: Work, item: Item, state: str, reason: str | None = None) -> dic
     return {"touch": item.touch.id, "state": state, "reason": reason, "done_at": work.now, "lease_until": None}
 
 
-def _carry_out(work: Work, known: Gathered, purse: Purse, act: _Act, batch: Batch) -> Skip | None:
+def _carry_out(work: Work, known: Gathered, purse: Purse, act: Act, batch: Batch) -> Skip | None:
     """Write the text and the intent; a text that cannot be written takes no code: then why."""
     item, template = act.item, act.send.template
     if template is None:
@@ -192,7 +205,7 @@ def _carry_out(work: Work, known: Gathered, purse: Purse, act: _Act, batch: Batc
         batch.rows.append({**_ended(work, item, "sent"), "benefit": act.given.benefit.name if act.given else None, "void": item.step.void})
         batch.done.append(Done(item, "sent", None, work.now))
         return None
-    written = _write(work, act, template, purse)
+    written = compose(work, act, template, purse)
     if isinstance(written, Skip):
         purse.forget(act.given)
         return written
@@ -207,58 +220,7 @@ def _void(work: Work, item: Item) -> None:
         grants.void_unused(work.tx, [item.run.id], item.step.void)
 
 
-def _write(work: Work, act: _Act, template: Template, purse: Purse) -> Message | Skip:
-    item, channel = act.item, act.send.channel
-    code = purse.code(act.given, item) if act.given else ""
-    if code is None:
-        return Skip("empty")
-    values = {**act.facts, **(act.given.values(code) if act.given else {})}
-    links = {**dict(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}
-    locale = template.locale or item.project.settings.locale
-    currency = item.project.settings.currency
-    try:
-        text = render(template, values, locale=locale, links=links, currency=currency)
-    except MissingVariable as missing:
-        return Skip("unknown", str(missing))
-    except RenderFailed as failed:
-        return Skip("render", str(failed))
-    if channel is not None and channel.max_length and len(text.text) > channel.max_length:
-        return Skip("too_long", f"{len(text.text)} characters, at most {channel.max_length}")
-    said = forbidden_words(text.text, item.project.settings.never_say) if template.purpose != "internal" else ()
-    if said:
-        return Skip("render", f"would say {', '.join(said)}")
-    return Message(
-        key=_key(work, item, channel.name if channel else ""),
-        now=work.now,
-        purpose=template.purpose,
-        to=act.send.address,
-        subject=text.subject,
-        text=text.text,
-        provider_template=template.provider_template,
-        attachments=template.attachments,
-        not_after=item.touch.late_at,
-        run=str(item.run.id),
-        playbook=item.flow.playbook,
-        version=str(item.run.version),
-        step=item.step.name,
-        variant=item.run.variant or "",
-        user_id=item.person.id,
-        touch_id=item.touch.id,
-        user_key=item.person.key,
-        benefit_code=code,
-        benefit_expires_at=act.given.give.expires_at if act.given else None,
-        template=template.name,
-        unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" else "",
-    )
-
-
-def _key(work: Work, item: Item, channel: str) -> str:
-    """The same for every repeat of this attempt: of the instance, the touch, the channel and the number of proven refusals."""
-    text = f"{work.app.instance(work.tx)}|{item.touch.id}|{channel}|{item.touch.attempts}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _note_intent(work: Work, known: Gathered, act: _Act, message: Message, batch: Batch) -> None:
+def _note_intent(work: Work, known: Gathered, act: Act, message: Message, batch: Batch) -> None:
     item, template, channel = act.item, act.send.template, act.send.channel
     if template is None or channel is None:
         return
@@ -284,9 +246,10 @@ def _note_intent(work: Work, known: Gathered, act: _Act, message: Message, batch
             "attempts": item.touch.attempts + 1,
             "intent_at": work.now,
             "intent_day": day,
-            "lease_until": work.now + LEASE,
+            "lease_until": batch.seen.lease_until,
         }
     )
+    batch.attempts.append(attempt_of(work, item, channel, message, batch.seen))
     if template.purpose == "marketing":
         known.sent.setdefault(item.touch.user_id, []).append(Sent(work.now, day, channel.name))
     batch.intents.append(Intent(item, channel.name, message))

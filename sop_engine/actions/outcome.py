@@ -1,23 +1,25 @@
 """Writes what became of touches, and what follows: steps that wait for them, the next of repeated ones, the end of the run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sop_engine.actions.end import refresh_close
-from sop_engine.actions.gather import Item
+from sop_engine.actions.gather import Item, gather
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.tagging import set_values
 from sop_engine.app import Work
 from sop_engine.channels.contract import Receipt
 from sop_engine.core.conditions import Facts
-from sop_engine.core.delivery import GiveUp, NextChannel, Retry, Unknown, after_error
+from sop_engine.core.delivery import FIRST_LOOK, GiveUp, NextChannel, Retry, Unknown, after_error
 from sop_engine.core.errors import DeliveryError
 from sop_engine.core.interest import known_names
 from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
-from sop_engine.store import consent, grants, runs, touches
+from sop_engine.store import attempts, consent, grants, queue, runs, touches
 from sop_engine.store import facts as store_facts
+from sop_engine.store.attempts import Settlement
+from sop_engine.store.crash_points import cp
 from sop_engine.store.people import lock_users
 from sop_engine.store.scope import Scope
 
@@ -30,6 +32,7 @@ class Done:
     state: str
     reason: str | None
     at: datetime
+    again: bool = False  # it was unknown, and what follows from its end was planned then
 
     @property
     def ran(self) -> bool:
@@ -37,9 +40,52 @@ class Done:
         return self.state == "sent" or self.reason == "holdout"
 
 
-def settle(work: Work, answered: Sequence[tuple[Item, Receipt | DeliveryError]]) -> None:
-    """Write the channel's answers: sent, planned again, failed or unknown; codes are issued, kept or released accordingly."""
+Answer = Receipt | DeliveryError
+
+
+class NotBegun(DeliveryError):
+    """The call was never made: no time was left, or the account takes no more just now. The touch may go at `at`."""
+
+    def __init__(self, at: datetime, reason: str = "not_begun") -> None:
+        super().__init__("retry_after", reason)
+        self.at = at
+
+
+def settle(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
+    """Write the channel's answers: sent, planned again, failed or unknown; codes are issued, kept or released accordingly.
+
+    Only whoever began a call may write its outcome: what comes after the touch was taken away is kept as a late result, and one
+    that says "accepted" lifts an unknown outcome to sent.
+    """
     lock_users(work.tx, {item.touch.user_id for item, _ in answered})
+    mine = {t.id for t in queue.hold(work.tx, [item.touch for item, _ in answered], "sending")}
+    settled = [_settlement(item, answer) for item, answer in answered]
+    late = [s for s in settled if s.touch_id not in mine]
+    attempts.settle(work.tx, settled, work.now)
+    attempts.add_late(work.tx, late, work.now)
+    _write(work, [(item, answer) for item, answer in answered if item.touch.id in mine])
+    lift(work, {s.touch_id: s.provider_id for s in late if s.outcome == "accepted"})
+    cp("before_settle_commit")
+
+
+def _settlement(item: Item, answer: Answer) -> Settlement:
+    touch = item.touch
+    if isinstance(answer, Receipt):
+        return Settlement(touch.id, touch.epoch, "accepted", None, answer.provider_id)
+    kinds = {"retry_after": "not_accepted", "permanent": "refused", "user_unreachable": "refused"}
+    return Settlement(touch.id, touch.epoch, kinds.get(answer.kind, "unclear"), answer.reason)
+
+
+def lift(work: Work, accepted: Mapping[int, str | None]) -> None:
+    """Outcomes that were unknown turn out to be sent: by a late answer, by asking, by a receipt, or by an operator."""
+    if not accepted:
+        return
+    lost = touches.lift(work.tx, accepted, work.now)
+    grants.settle(work.tx, [t.id for t in lost], "issued")
+    finish(work, [Done(item, "sent", None, work.now, again=True) for item in gather(work, lost).items])
+
+
+def _write(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
     rows: list[dict[str, object]] = []
     done: list[Done] = []
     receipts: list[tuple[int, str, datetime]] = []
@@ -65,17 +111,20 @@ def settle(work: Work, answered: Sequence[tuple[Item, Receipt | DeliveryError]])
 def _after_error(work: Work, item: Item, error: DeliveryError) -> dict[str, object]:
     touch = item.touch
     base: dict[str, object] = {"touch": touch.id, "lease_until": None, "detail": error.detail}
+    refuted = {"proof": touch.proof + 1}  # a next call is another one, under another key
+    if isinstance(error, NotBegun):
+        return {**base, **refuted, "state": "planned", "reason": error.reason, "due_at": error.at, "attempts": touch.attempts}
     match after_error(error, touch.attempts + 1, touch_id=str(touch.id), now=work.now, give_up_at=touch.late_at):
         case Retry(at):
-            return {**base, "state": "planned", "reason": error.reason, "due_at": at}
+            return {**base, **refuted, "state": "planned", "reason": error.reason, "due_at": at}
         case GiveUp(reason):
             return {**base, "state": "failed", "reason": reason, "done_at": work.now}
         case Unknown(reason):
-            return {**base, "state": "unknown", "reason": reason}
+            return {**base, "state": "unknown", "reason": reason, "look_at": work.now + FIRST_LOOK}
         case NextChannel(reason):
             channel = touches.channel_of(work.tx, touch.id)
             consent.add_opt_out(work.tx, touch.user_id, channel, work.now, reason)
-            return {**base, "state": "planned", "reason": reason, "due_at": work.now}
+            return {**base, **refuted, "state": "planned", "reason": reason, "due_at": work.now}
 
 
 def _codes(work: Work, rows: Sequence[dict[str, object]]) -> None:
@@ -136,7 +185,7 @@ def _next(work: Work, done: Done, facts: Facts) -> list[Wanted]:
     wants: list[Wanted] = []
     if done.ran and not item.step.every:
         wants += wanted_after(item.flow, item.step.name, times, done.at, timing)
-    if item.step.every is not None:
+    if item.step.every is not None and not done.again:
         following = wanted_touch(item.flow, item.step, times, timing, after=item.touch.first_due_at)
         wants += [following] if following else []
     return wants

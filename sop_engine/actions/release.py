@@ -1,37 +1,80 @@
-"""Releases what is due: claims rows, commits, then hands over hints of (touch, epoch)."""
+"""Releases what is due: claims rows, commits, then hands over hints of (touch, epoch) in batches a worker can finish in time."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
 
 from sop_engine.actions.gather import gather
 from sop_engine.actions.outcome import Done, finish
-from sop_engine.app import App
-from sop_engine.store import touches
+from sop_engine.app import App, Work
+from sop_engine.core.delivery import FIRST_LOOK
+from sop_engine.core.errors import SopError
+from sop_engine.store import attempts, queue
+from sop_engine.store.attempts import Settlement
+from sop_engine.store.crash_points import cp
 from sop_engine.store.people import lock_users
+from sop_engine.store.queue import Claimed
 
-LEASE = timedelta(minutes=5)
-BATCH = 500
+BATCH = 500  # touches in a message whose channels stay on this machine, and the most claimed in one go
+CALLS = 20  # touches in a message each of which is a call over the network
 
 Hints = Sequence[tuple[int, int]]
+Enqueue = Callable[[Hints, int], object]
+"""Hands (touch, epoch) pairs of one lane to workers: 0 service, 1 marketing. Raises SopError when nobody could take them."""
 
 
-def release_due(app: App, now: datetime, enqueue: Callable[[Hints], object], *, limit: int = BATCH) -> int:
-    """Claim up to `limit` touches that are due and enqueue them; how many. Call again until it returns 0."""
-    with app.transaction() as tx:
-        hints = touches.claim_due(tx, now, now + LEASE, limit)
-    if hints:
-        enqueue(hints)
-    return len(hints)
+def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH) -> int:
+    """Claim up to `limit` touches that are due and enqueue them; how many. Call again until it returns 0.
+
+    What could not be handed over is planned again at once, and the error goes on to the caller.
+    """
+    with app.work(now) as work:
+        room = min(limit, max(0, app.settings.max_inflight - queue.count_queued(work.tx)))
+        claimed = queue.claim_due(work.tx, now, app.lease_time(work.tx, now) + app.ladder.lease, room) if room else []
+        batches = list(_batches(work, claimed))
+        cp("before_release_commit")
+    cp("after_release_commit")
+    for i, (lane, hints) in enumerate(batches):
+        try:
+            enqueue(hints, lane)
+        except SopError:
+            with app.transaction() as tx:
+                queue.unqueue(tx, [hint for _, left in batches[i:] for hint in left])
+            raise
+    return len(claimed)
+
+
+def _batches(work: Work, claimed: Sequence[Claimed]) -> Iterator[tuple[int, Hints]]:
+    for (lane, calls), group in groupby(claimed, key=lambda c: (c.lane, _calls(work, c))):
+        hints = [(c.id, c.epoch) for c in group]
+        size = CALLS if calls else BATCH
+        yield from ((lane, hints[i : i + size]) for i in range(0, len(hints), size))
+
+
+def _calls(work: Work, claimed: Claimed) -> bool:
+    """Whether the touch may be a call over the network; one of a flow that is gone is taken for one."""
+    if work.app.settings.sending != "live":
+        return False
+    project, flow = work.project, work.project.flows.get(claimed.flow)
+    step = flow.step(claimed.step) if flow is not None else None
+    if step is None:
+        return True
+    names = step.send.names() if step.send is not None else ()
+    channels = {text.channel for name in names for text in project.templates.get(name, {}).values()}
+    return any(work.app.capability(project.channels[c]).remote for c in channels)
 
 
 def rescue(app: App, now: datetime) -> tuple[int, int]:
     """Take back what a dead worker held: (planned again, unknown)."""
     with app.work(now) as work:
-        users = touches.users_of_expired(work.tx, now)
+        lease_time = app.lease_time(work.tx, now)
+        users = queue.users_of_expired(work.tx, lease_time)
         if not users:
             return 0, 0
         lock_users(work.tx, users)
-        again, lost = touches.rescue(work.tx, now)
+        again, lost = queue.rescue(work.tx, lease_time, now + FIRST_LOOK)
         if lost:
+            attempts.settle(work.tx, [Settlement(t.id, t.epoch, "unclear", "lease ran out") for t in lost], now)
             finish(work, [Done(item, "unknown", "lease ran out", now) for item in gather(work, lost).items])
+        cp("before_rescue_commit")
         return again, len(lost)

@@ -36,8 +36,9 @@ class Capability:
     """What a channel can do, as data.
 
     `idempotent_for`: how long the provider knows a key again (None: not at all; `timedelta.max`: for ever). `ask`: none, sure or
-    positive_only. `receipts`: none, push, poll or both. `batch`: messages in one call. `links`: personal, static or none.
-    `remote`: whether the message leaves this machine. `needs_template`: whether the provider must have approved the text before.
+    positive_only; `settles_after`: until then "not found" proves nothing. `receipts`: none, push, poll or both. `batch`: messages in
+    one call. `links`: personal, static or none. `remote`: whether the message leaves this machine. `needs_template`: whether the
+    provider must have approved the text before.
     """
 
     idempotent_for: timedelta | None = None
@@ -48,6 +49,7 @@ class Capability:
     remote: bool = True
     staff_confirmed: bool = False
     needs_template: bool = False
+    settles_after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,17 @@ class Channel(Protocol):
         """Let go of connections; the next message opens them again."""
         ...
 
+
+class Askable(Protocol):
+    """A channel that can say what became of a key."""
+
+    def ask(self, key: str) -> Receipt | None:
+        """The receipt of what was taken under this key; None when nothing was. Raises DeliveryError when it cannot tell."""
+        ...
+
+
+Find = Callable[[str], str | None]
+"""The id of what is stored under a key, or None."""
 
 Sink = Callable[[Message], str]
 """Stores a message under its key and returns its id; a second call with the same key returns the first id."""

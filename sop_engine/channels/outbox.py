@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from sop_engine.channels.contract import Capability, Message, Receipt, Sink
+from sop_engine.channels.contract import Capability, Find, Message, Receipt, Sink
 from sop_engine.core.errors import DeliveryError
 
 
@@ -14,8 +14,9 @@ class Outbox:
     kind: ClassVar[str] = "outbox"
     capability: ClassVar[Capability] = Capability(idempotent_for=timedelta.max, ask="sure", batch=500, remote=False)
 
-    def __init__(self, sink: Sink, many: Callable[[Sequence[Message]], list[str]] | None = None) -> None:
+    def __init__(self, sink: Sink, many: Callable[[Sequence[Message]], list[str]] | None = None, find: Find | None = None) -> None:
         self._sink = sink
+        self._find = find or (lambda _key: None)
         self._many = many or (lambda messages: [sink(m) for m in messages])
 
     def send(self, message: Message) -> Receipt:
@@ -25,6 +26,10 @@ class Outbox:
     def send_many(self, messages: Sequence[Message]) -> list[Receipt | DeliveryError]:
         """Store a batch in one go."""
         return [Receipt(kept, "delivered") for kept in self._many(messages)]
+
+    def ask(self, key: str) -> Receipt | None:
+        """Whether the message is here."""
+        return Receipt(key, "delivered") if self._find(key) else None
 
     def close(self) -> None:
         """Nothing is open."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from sop_engine.channels.contract import Capability, Channel, Sink
+from sop_engine.channels.contract import Capability, Channel, Find, Sink
 from sop_engine.channels.email import Email
 from sop_engine.channels.outbox import Outbox
 from sop_engine.channels.smtp import Relay
@@ -77,6 +77,7 @@ class Sinks:
 
     outbox: Sink
     task: Sink
+    find: Find | None = None
 
 
 def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project: str = "") -> Channel:
@@ -87,9 +88,9 @@ def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project
     if channel.via not in KNOWN:
         raise Refused(f"channel '{channel.name}' goes via '{channel.via}', which does not exist.{_suggested(channel.via)}")
     if channel.via == "staff_task":
-        return StaffTask(sinks.task)
+        return StaffTask(sinks.task, sinks.find)
     if channel.via == "outbox" or accounts.sending != "live":
-        return Outbox(sinks.outbox)
+        return Outbox(sinks.outbox, find=sinks.find)
     make = _REMOTE.get(channel.via)
     if make is None:
         raise Refused(

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar
 
-from sop_engine.channels.contract import Capability, Message, Receipt, Sink
+from sop_engine.channels.contract import Capability, Find, Message, Receipt, Sink
 
 
 class StaffTask:
@@ -12,12 +12,17 @@ class StaffTask:
     kind: ClassVar[str] = "staff_task"
     capability: ClassVar[Capability] = Capability(idempotent_for=timedelta.max, ask="sure", receipts="push", remote=False)
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, find: Find | None = None) -> None:
         self._sink = sink
+        self._find = find or (lambda _key: None)
 
     def send(self, message: Message) -> Receipt:
         """Store the task; a second time under the same key gives the first one."""
         return Receipt(self._sink(message), "awaiting_staff")
+
+    def ask(self, key: str) -> Receipt | None:
+        """Whether the task was made."""
+        return Receipt(key, "awaiting_staff") if self._find(key) else None
 
     def close(self) -> None:
         """Nothing is open."""

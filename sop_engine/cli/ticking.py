@@ -57,5 +57,6 @@ def beat_told(done: "Beat") -> str:
         f"{many(done.closed, 'run')} finished" if done.closed else "",
         f"{many(done.rescued, 'touch', 'touches')} taken back" if done.rescued else "",
         f"{many(done.lost, 'touch', 'touches')} with an unknown outcome" if done.lost else "",
+        f"{many(done.settled, 'unknown outcome')} settled" if done.settled else "",
     ]
     return ", ".join(part for part in told if part)

@@ -91,6 +91,11 @@ class Channel:
     due: timedelta | None = None
     escalate_to: str = ""
 
+    @property
+    def account(self) -> str:
+        """Whose limits and failures it shares: all mail goes through one server, every other channel has an account of its own."""
+        return self.via if self.via == "email" else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Benefit:

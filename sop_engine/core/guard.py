@@ -72,6 +72,7 @@ class Situation:
     sent: Sequence[Sent] = ()
     rivals: int = 0  # marketing touches of higher priority, planned for the user's local day
     paused: bool = False
+    held: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)  # accounts nobody may call now: why, until when
     handed_off: bool = False
     expired: bool = False
     extra: Mapping[str, Value | None] = field(default_factory=dict)  # benefit.*, link.*: known only when sent
@@ -178,6 +179,8 @@ def _waits(s: Situation, found: Send) -> Defer | None:
         return Defer("expired", s.now + timedelta(hours=1))
     if found.template is None or found.channel is None:
         return None
+    if found.channel.account in s.held:
+        return Defer(*s.held[found.channel.account])
     purpose = found.template.purpose
     closed = _closed(s, open_hours(s, found.channel, purpose))
     if closed is not None or purpose == "internal":

@@ -52,12 +52,8 @@ def begin(tx: Connection, new: Sequence[Attempt]) -> None:
 def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
     """Store how calls ended."""
     c = attempts.c
-    mine = c.touch_id == bindparam("touch"), c.epoch == bindparam("of_epoch"), c.outcome.in_(("open", "unclear"))
-    values = (
-        update(attempts)
-        .where(*mine)
-        .values(outcome=bindparam("how"), reason=bindparam("why"), provider_id=bindparam("given"), settled_at=at)
-    )
+    mine = c.touch_id == bindparam("touch"), c.epoch == bindparam("of_epoch"), (c.outcome == "open") | (c.outcome == "unclear")
+    told: dict[str, Any] = {"outcome": bindparam("how"), "reason": bindparam("why"), "provider_id": bindparam("given")}
     if settled:
         rows = [{"touch": s.touch_id, "of_epoch": s.epoch, "how": s.outcome, "why": s.reason, "given": s.provider_id} for s in settled]
         tx.execute(update(attempts).where(*mine).values(**told, settled_at=at), rows)
@@ -80,6 +76,12 @@ def latest_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, Row[Any]]:
     """The newest attempt of each touch."""
     newest = select(func.max(attempts.c.id)).where(attempts.c.touch_id.in_(list(touch_ids))).group_by(attempts.c.touch_id)
     return {row.touch_id: row for row in tx.execute(select(attempts).where(attempts.c.id.in_(newest)))}
+
+
+def first_of_key(tx: Connection, key: str) -> datetime:
+    """When the first call under this key was made."""
+    found: datetime = tx.execute(select(func.min(attempts.c.began_at)).where(attempts.c.key == key)).scalar_one()
+    return found
 
 
 def touches_by_key(tx: Connection, keys: Sequence[str]) -> dict[str, int]:

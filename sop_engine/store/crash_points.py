@@ -1,40 +1,28 @@
-"""Names the places at which a process may die, for tests that let it: anywhere else `cp` does nothing.
-
-Every name stands in POINTS, with what has just happened there; the order is that of a touch's life.
-"""
+"""Names the instants at which the fault tests end a process. Elsewhere a point does nothing."""
 
 from collections.abc import Callable, Mapping
 
 POINTS: Mapping[str, str] = {
-    "release_before_commit": "touches are claimed, the transaction is still open",
-    "release_after_commit": "touches are queued, nobody has been told",
-    "release_after_enqueue": "hints are handed over",
-    "intend_before_commit": "intents are written, the transaction is still open",
-    "intend_after_commit": "intents are stored, no provider was called",
-    "call_before": "the next call to a provider is about to be made",
-    "call_after": "a provider has answered, nothing is settled",
-    "settle_before_commit": "outcomes are written, the transaction is still open",
-    "settle_after_commit": "outcomes are stored",
-    "rescue_before_commit": "expired leases are taken back, the transaction is still open",
-    "rescue_after_commit": "expired leases are taken back",
-    "resolve_before_commit": "an unknown outcome is decided or a repeat is intended, the transaction is still open",
-    "resolve_after_commit": "an unknown outcome is decided or a repeat is intended",
-    "sweep_before_commit": "a slice of users is placed for a midnight, the transaction is still open",
-    "sweep_after_commit": "a slice of users is placed for a midnight",
-    "start_before_commit": "runs are started, the transaction is still open",
-    "lead_after_taken": "leadership is taken, nothing has been done with it",
+    "before_release_commit": "touches are claimed, and the transaction is open",
+    "after_release_commit": "touches are queued, and nobody has been told",
+    "before_intent_commit": "intents are written, and the transaction is open",
+    "after_intent_commit": "intents are stored, and no provider was called",
+    "after_call": "a provider has answered, and nothing is settled",
+    "before_settle": "all providers of the round have answered, and nothing is settled",
+    "before_settle_commit": "outcomes are written, and the transaction is open",
+    "after_settle_commit": "outcomes are stored, and what they are as events is not",
+    "before_rescue_commit": "expired leases are taken back, and the transaction is open",
+    "after_asking": "a provider has said what became of a key, and nothing is stored",
+    "before_resolve_commit": "unknown outcomes are decided, and the transaction is open",
+    "before_repeat_commit": "repeats are intended, and the transaction is open",
+    "after_repeat_commit": "repeats are stored, and no provider was called",
 }
+"""Every point, with what has just happened there."""
 
-_hook: Callable[[str], None] | None = None
+hook: Callable[[str], object] | None = None  # set by tests
 
 
 def cp(name: str) -> None:
-    """Pass the place of this name; a test may end the process here."""
-    if _hook is not None:
-        _hook(name)
-
-
-def on_pass(hook: Callable[[str], None] | None) -> None:
-    """From now on call this with the name of every place passed; None: do nothing again."""
-    global _hook
-    _hook = hook
+    """A process may end here; what is stored then must be enough to go on."""
+    if hook is not None:
+        hook(name)

@@ -23,6 +23,14 @@ def keep(tx: Connection, messages: Sequence[Mapping[str, Any]]) -> None:
         tx.execute(upsert.on_conflict_do_nothing(index_elements=["key"]), list(messages))
 
 
+def find(tx: Connection, key: str) -> str | None:
+    """The key, if a message or a task was kept under it."""
+    for table in (outbox, tasks):
+        if tx.execute(select(table.c.id).where(table.c.key == key)).first() is not None:
+            return key
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A to-do for a colleague; `assignee` is empty for whoever comes first."""

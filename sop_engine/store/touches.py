@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from sop_engine.core.guard import Sent
 from sop_engine.core.playbook import Flow
@@ -19,8 +19,8 @@ from sop_engine.store.tables import UserRow
 touches = table_of(TouchRow)
 receipts = table_of(ReceiptRow)
 
-_BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
-_OF_RUNS = select(*_BRIEF).where(touches.c.run_id.in_(bindparam("ids", expanding=True))).order_by(touches.c.id)  # written once: it is hot
+BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
+_OF_RUNS = select(*BRIEF).where(touches.c.run_id.in_(bindparam("ids", expanding=True))).order_by(touches.c.id)  # written once: it is hot
 
 
 def touch_of(row: Row[Any]) -> Touch:
@@ -91,53 +91,8 @@ def touches_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, list[To
     return found
 
 
-def claim_due(tx: Connection, now: datetime, lease_until: datetime, limit: int) -> list[tuple[int, int]]:
-    """Queue what is due, by priority and time: `planned -> queued` in one UPDATE. Returns (touch id, epoch) of each."""
-    locked = "FOR UPDATE SKIP LOCKED" if tx.dialect.name == "postgresql" else ""
-    statement = text(
-        # Materialized: PostgreSQL may run a sub-select in IN several times, and then takes more than the limit.
-        "WITH due AS MATERIALIZED (SELECT id FROM touches WHERE state = 'planned' AND due_at <= :now "
-        f"ORDER BY due_at, rank DESC, id LIMIT :most {locked}) "
-        "UPDATE touches SET state = 'queued', epoch = epoch + 1, lease_until = :lease "
-        "WHERE id IN (SELECT id FROM due) AND state = 'planned' RETURNING id, epoch, rank, due_at"
-    ).bindparams(bindparam("now", type_=touches.c.due_at.type), bindparam("lease", type_=touches.c.due_at.type))
-    rows = tx.execute(statement, {"now": now, "lease": lease_until, "most": limit}).all()
-    return [(r.id, r.epoch) for r in sorted(rows, key=lambda r: (-r.rank, str(r.due_at), r.id))]
-
-
-def users_of_expired(tx: Connection, now: datetime) -> set[int]:
-    """Users with a touch whose lease ran out."""
-    held = touches.c.state.in_(("queued", "sending")) & (touches.c.lease_until < now)
-    return set(tx.execute(select(touches.c.user_id).where(held)).scalars())
-
-
-def rescue(tx: Connection, now: datetime) -> tuple[int, list[Touch]]:
-    """Touches whose lease ran out: queued ones are planned again, sending ones become unknown. How many, and which."""
-    expired = touches.c.lease_until < now
-    again = update(touches).where(touches.c.state == "queued", expired).values(state="planned", lease_until=None)
-    lost = update(touches).where(touches.c.state == "sending", expired)
-    rows = tx.execute(lost.values(state="unknown", reason="lease ran out", lease_until=None).returning(*_BRIEF)).all()
-    return tx.execute(again).rowcount, [touch_of(row) for row in rows]
-
-
-def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> list[Touch]:
-    """The touches of these hints that are still queued under that epoch, in the order of the hints; others are stale."""
-    by_id = dict(hints)
-    rows = tx.execute(select(*_BRIEF).where(touches.c.id.in_(list(by_id)), touches.c.state == "queued"))
-    found = {row.id: touch_of(row) for row in rows}
-    return [t for i, epoch in hints if (t := found.get(i)) is not None and t.epoch == epoch]
-
-
-def hold_queued(tx: Connection, listed: Sequence[Touch]) -> list[Touch]:
-    """Those that are queued under the same epoch still; nobody else changes them before the end of the transaction."""
-    epochs = {t.id: t.epoch for t in listed}
-    statement = select(touches.c.id, touches.c.epoch).where(touches.c.id.in_(list(epochs)), touches.c.state == "queued")
-    same = {r.id for r in tx.execute(statement.order_by(touches.c.id).with_for_update()) if epochs[r.id] == r.epoch}
-    return [t for t in listed if t.id in same]
-
-
 def write(tx: Connection, state: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Leave `state`: each row names its touch (`touch`) and the columns to set; all rows set the same columns."""
+    """Leave `state`: each row names its touch (`touch`), held by the caller, and the columns to set."""
     by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         by_columns.setdefault(tuple(sorted(row)), []).append(row)
@@ -145,6 +100,18 @@ def write(tx: Connection, state: str, rows: Sequence[Mapping[str, Any]]) -> None
         sets: dict[str, Any] = {c: bindparam(f"new_{c}") for c in columns if c != "touch"}
         statement = update(touches).where(touches.c.id == bindparam("touch"), touches.c.state == state).values(sets)
         tx.execute(statement, [{("touch" if c == "touch" else f"new_{c}"): v for c, v in row.items()} for row in group])
+
+
+def lift(tx: Connection, accepted: Mapping[int, str | None], now: datetime) -> list[Touch]:
+    """Touches whose outcome was unknown, or given up as such, were sent after all (provider id by touch); those it was true of."""
+    lost = (touches.c.state == "unknown") | ((touches.c.state == "failed") & (touches.c.reason == "outcome_unknown"))
+    statement = update(touches).where(touches.c.id == bindparam("touch"), lost)
+    values = statement.values(state="sent", reason=None, done_at=now, look_at=None, provider_id=bindparam("given"))
+    before = select(touches.c.id).where(touches.c.id.in_(list(accepted)), lost).order_by(touches.c.id).with_for_update()
+    ids = list(tx.execute(before).scalars())
+    if ids:
+        tx.execute(values, [{"touch": i, "given": accepted[i]} for i in ids])
+    return [touch_of(row) for row in tx.execute(select(*BRIEF).where(touches.c.id.in_(ids)))]
 
 
 def next_due(tx: Connection) -> datetime | None:
@@ -204,9 +171,15 @@ def planned_of(tx: Connection, user_ids: Iterable[int], until: datetime) -> dict
     """By user: touches planned until then."""
     found: dict[int, list[Touch]] = {}
     c = touches.c
-    for row in tx.execute(select(*_BRIEF).where(c.user_id.in_(list(user_ids)), c.state == "planned", c.due_at <= until)):
+    for row in tx.execute(select(*BRIEF).where(c.user_id.in_(list(user_ids)), c.state == "planned", c.due_at <= until)):
         found.setdefault(row.user_id, []).append(touch_of(row))
     return found
+
+
+def purposes_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, str]:
+    """marketing, service or internal, of the last text."""
+    rows = tx.execute(select(touches.c.id, touches.c.purpose).where(touches.c.id.in_(list(touch_ids))))
+    return {row.id: row.purpose or "" for row in rows}
 
 
 def channel_of(tx: Connection, touch_id: int) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from sop_engine.actions.intend import intend
 from sop_engine.actions.sweep import place_everybody
 from sop_engine.core.run import Run
-from sop_engine.store import metric_values, touches
+from sop_engine.store import metric_values, queue
 from sop_engine.store.engine import open_engine
 from sop_engine.store.levels import current_levels, move_rows
 from sop_engine.store.people import all_ids
@@ -156,7 +156,7 @@ def do(shop: Shop, act: tuple[Any, ...]) -> None:
             hints = shop.claim()
             if after_intent and hints:
                 with shop.app.work(shop.now) as work:
-                    intend(work, touches.queued_for_delivery(work.tx, hints))
+                    intend(work, queue.queued_for_delivery(work.tx, hints))
 
 
 def always(shop: Shop) -> None:

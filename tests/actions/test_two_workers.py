@@ -16,7 +16,7 @@ from sop_engine.actions.intend import intend
 from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import Work
 from sop_engine.core.records import EventRecord
-from sop_engine.store import touches, versions
+from sop_engine.store import queue, versions
 from sop_engine.store.engine import open_engine
 from tests.conftest import Databases
 from tests.shop import Shop
@@ -80,7 +80,7 @@ def while_open(shop: Shop, first: Callable[[Work], object], second: Callable[[],
 def test_two_touches_of_one_user_never_pass_the_cap_together(postgres: Engine) -> None:
     shop = begin(postgres, FLOW.replace("NAME", "a"), FLOW.replace("NAME", "b"), caps="[1 per 1d]")
     one, other = shop.claim()
-    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
+    while_open(shop, lambda work: intend(work, queue.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
     assert sorted(t.state for t in shop.touches()) == ["planned", "sending"]
     assert shop.outbox() == []
 
@@ -89,7 +89,7 @@ def test_the_same_touch_in_two_workers_is_sent_by_one(postgres: Engine) -> None:
     shop = begin(postgres, FLOW.replace("NAME", "a"))
     hints = shop.claim()
     done: list[int] = []
-    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, hints)), lambda: done.append(shop.deliver(hints)))
+    while_open(shop, lambda work: intend(work, queue.queued_for_delivery(work.tx, hints)), lambda: done.append(shop.deliver(hints)))
     assert done == [0]
     assert shop.outbox() == []
 
@@ -111,7 +111,7 @@ def test_an_order_that_comes_during_the_intent_waits_for_it_and_then_ends_the_ru
     order = shop.record("u1", "order", "2025-03-01 11:00", {"order_id": "o", "amount": 5})
     while_open(
         shop,
-        lambda work: intend(work, touches.queued_for_delivery(work.tx, hints)),
+        lambda work: intend(work, queue.queued_for_delivery(work.tx, hints)),
         lambda: record_events(shop.app, [order], shop.now),
     )
     assert shop.states() == ["hi:sending"]
@@ -122,7 +122,7 @@ def test_two_workers_never_spend_the_last_coin_twice(postgres: Engine) -> None:
     benefit = f"benefits:\n  gift: {{pool: G, {BENEFIT}}}\n".replace("100000 per 30d", "30 per 30d")
     shop = begin(postgres, benefit, GIFT, users=2)
     one, other = shop.claim()
-    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
+    while_open(shop, lambda work: intend(work, queue.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
     assert sorted(shop.states()) == ["gift:sending", "gift:skipped:budget"]
 
 
@@ -130,17 +130,17 @@ def test_two_workers_never_promise_the_last_code_twice(postgres: Engine) -> None
     shop = begin(postgres, f"benefits:\n  gift: {{pool: G, {BENEFIT}}}\n", GIFT, users=2)
     shop.codes("G", "LAST")
     one, other = shop.claim()
-    while_open(shop, lambda work: intend(work, touches.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
+    while_open(shop, lambda work: intend(work, queue.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
     assert sorted(shop.states()) == ["gift:sending", "gift:skipped:empty"]
 
 
 def test_two_claims_at_once_never_take_the_same_touch(postgres: Engine) -> None:
     shop = begin(postgres, FLOW.replace("NAME", "a"), users=4)
     with shop.app.transaction() as tx:
-        mine = touches.claim_due(tx, shop.now, shop.now, 2)
+        mine = queue.claim_due(tx, shop.now, shop.now, 2)
         theirs = shop.claim()
     assert len(mine) == len(theirs) == 2
-    assert {i for i, _ in mine}.isdisjoint({i for i, _ in theirs})
+    assert {one.id for one in mine}.isdisjoint({i for i, _ in theirs})
 
 
 def test_the_same_event_in_two_workers_is_stored_once_and_starts_once(postgres: Engine) -> None:

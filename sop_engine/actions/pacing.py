@@ -1,0 +1,53 @@
+"""Keeps calls to an account below its rate, over all workers: what does not fit now is planned for when it does."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sop_engine.app import App, Work
+from sop_engine.core.rates import rate_of
+from sop_engine.core.run import Touch
+from sop_engine.store import buckets, queue, touches
+
+Hints = Sequence[tuple[int, int]]
+
+
+def paced(app: App, hints: Hints, now: datetime) -> Hints:
+    """The hints that may be delivered now; the others are planned again, each for the moment at which it will fit."""
+    if app.settings.sending != "live" or not app.settings.has_rates:
+        return hints
+    with app.work(now) as work:
+        by_account: dict[str, list[Touch]] = {}
+        for touch in queue.queued_for_delivery(work.tx, hints):
+            by_account.setdefault(_account(work, touch), []).append(touch)
+        later = {t.id for account, listed in by_account.items() if account for t in _hold_back(work, account, listed)}
+    return [hint for hint in hints if hint[0] not in later]
+
+
+def _account(work: Work, touch: Touch) -> str:
+    """The account of the first text of the step, if it has a rate."""
+    flow = work.project.flows.get(touch.flow)
+    step = flow.step(touch.step) if flow is not None else None
+    if step is None or step.send is None:
+        return ""
+    account = work.project.channels[work.project.template(step.send.names()[0], None).channel].account
+    return account if rate_of(work.app.settings.rate(account)) else ""
+
+
+def _hold_back(work: Work, account: str, listed: Sequence[Touch]) -> Sequence[Touch]:
+    rate = rate_of(work.app.settings.rate(account))
+    assert rate is not None
+    if work.app.pace is not None:
+        fits, wait = work.app.pace.take(work.tx, account, len(listed))
+    else:
+        fits, wait = buckets.take(work.tx, account, rate, len(listed), work.app.lease_time(work.tx, work.now))
+    late = listed[fits:]
+    rows = [
+        {"touch": t.id, "state": "planned", "reason": "throttled", "due_at": _at(t, work.now + wait + rate.apart * i), "lease_until": None}
+        for i, t in enumerate(late)
+    ]
+    touches.write(work.tx, "queued", rows)
+    return late
+
+
+def _at(touch: Touch, at: datetime) -> datetime:
+    return min(at, touch.late_at + timedelta(seconds=1))

@@ -1,0 +1,40 @@
+"""Freezes a message as JSON, so that a repeat under its key says the very same; and takes the fingerprint of what it says."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sop_engine.channels.contract import Message
+
+_TIMES = ("now", "not_after", "benefit_expires_at")
+_PAIRS = ("vars", "attachments")
+
+
+def freeze(message: Message) -> dict[str, Any]:
+    """The message as JSON."""
+    return {f.name: _plain(getattr(message, f.name)) for f in fields(Message)}
+
+
+def thaw(frozen: Mapping[str, Any]) -> Message:
+    """The message that was frozen."""
+    values = dict(frozen)
+    for name in _TIMES:
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    for name in _PAIRS:
+        values[name] = tuple((key, value) for key, value in values[name])
+    return Message(**values)
+
+
+def fingerprint(message: Message) -> str:
+    """A hash of the whole message: two of the same key must have the same."""
+    text = json.dumps(freeze(message), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [list(pair) for pair in value] if isinstance(value, tuple) else value
