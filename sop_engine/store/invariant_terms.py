@@ -63,7 +63,7 @@ class Terms:
 
     now: datetime
     lease_now: datetime
-    since: datetime  # when the live release was applied: what it rules began then
+    since: datetime  # when the newest release was applied: what the live one rules began then at the earliest
     sending: bool = True
     sweep: timedelta = SWEEP
     flows: Sequence[FlowTerms] = ()

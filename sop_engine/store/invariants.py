@@ -17,7 +17,9 @@ MOST_SHOWN = 5
 
 NOT_BY_QUERY = (
     Invariant("I1", "a touch is accepted by a provider at most once", absent="only the provider's own log can tell: held by tests"),
-    Invariant("I6", "every call a provider knows has an attempt from before it", absent="only the provider's own log can tell: held by tests"),
+    Invariant(
+        "I6", "every call a provider knows has an attempt from before it", absent="only the provider's own log can tell: held by tests"
+    ),
     Invariant("I20", "any order of the same events ends in the same levels", absent="compares two histories: held by tests"),
     Invariant("I21", "the same inputs give the same history", absent="compares two histories: held by tests"),
     Invariant("I23", "nothing open belongs to a user who was merged into another", absent="this version cannot merge users"),

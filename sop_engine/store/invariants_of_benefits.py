@@ -3,6 +3,7 @@
 from sop_engine.store.dialect import Dialect
 from sop_engine.store.invariant_terms import Invariant, Most, Terms, window
 
+MAYBE_THERE = "(t.state IN ('sending', 'sent', 'unknown') OR (t.state = 'failed' AND t.reason = 'outcome_unknown'))"
 COUNTED = "('reserved', 'issued', 'redeemed', 'expired')"
 
 
@@ -55,10 +56,10 @@ def _shared_codes() -> str:
 def _kept() -> str:
     return (
         "SELECT 'touch ' || t.id AS subject FROM touches t LEFT JOIN grants g ON g.touch_id = t.id AND g.benefit = t.benefit "
-        "WHERE t.benefit IS NOT NULL AND (t.state IN ('sending', 'sent', 'unknown') OR (t.state = 'failed' AND t.reason = 'outcome_unknown')) "
+        f"WHERE t.benefit IS NOT NULL AND {MAYBE_THERE} "
         "AND (g.id IS NULL OR g.state = 'released' OR (t.state = 'sent' AND g.state = 'reserved')) UNION ALL "
-        "SELECT 'grant ' || g.id || ' of touch ' || t.id FROM grants g JOIN touches t ON t.id = g.touch_id WHERE g.state = 'reserved' "
-        "AND NOT (t.state IN ('sending', 'unknown', 'sent') OR (t.state = 'failed' AND t.reason = 'outcome_unknown'))"
+        f"SELECT 'grant ' || g.id || ' of touch ' || t.id FROM grants g JOIN touches t ON t.id = g.touch_id "
+        f"WHERE g.state = 'reserved' AND NOT {MAYBE_THERE}"
     )
 
 

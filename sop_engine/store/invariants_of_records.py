@@ -28,7 +28,8 @@ def _strangers() -> str:
             "WHERE EXISTS (SELECT 1 FROM marks WHERE name = 'release') AND (SELECT COUNT(*) FROM marks WHERE name = 'instance') <> 1",
             "SELECT 'run ' || r.id FROM runs r LEFT JOIN users u ON u.id = r.user_id WHERE u.id IS NULL",
             "SELECT 'touch ' || t.id FROM touches t LEFT JOIN runs r ON r.id = t.run_id WHERE r.id IS NULL OR r.user_id <> t.user_id",
-            "SELECT 'attempt ' || a.id FROM attempts a LEFT JOIN touches t ON t.id = a.touch_id WHERE t.id IS NULL OR t.user_id <> a.user_id",
+            "SELECT 'attempt ' || a.id FROM attempts a LEFT JOIN touches t ON t.id = a.touch_id "
+            "WHERE t.id IS NULL OR t.user_id <> a.user_id",
             "SELECT 'late result ' || l.id FROM late_results l LEFT JOIN touches t ON t.id = l.touch_id WHERE t.id IS NULL",
             "SELECT 'receipt of touch ' || c.touch_id FROM receipts c LEFT JOIN touches t ON t.id = c.touch_id WHERE t.id IS NULL",
             "SELECT 'opt-out of user ' || o.user_id FROM opt_outs o LEFT JOIN users u ON u.id = o.user_id WHERE u.id IS NULL",

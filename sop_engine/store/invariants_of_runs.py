@@ -22,7 +22,9 @@ def of_runs(to: Dialect, terms: Terms) -> list[Invariant]:
             "a user is in one level of each tier",
             "SELECT 'user ' || user_id || ' in ' || model AS subject FROM placements GROUP BY model, user_id HAVING COUNT(*) > 1",
         ),
-        Invariant("I16", "every move begins where the one before it ended, and the last one leads to the level a user is in", _torn_moves()),
+        Invariant(
+            "I16", "every move begins where the one before it ended, and the last one leads to the level a user is in", _torn_moves()
+        ),
         Invariant("I17", "one open run of a flow that allows no second one, and each with its cause", _beside(to)),
         Invariant("I17", "nobody came back to a flow sooner than it allows", _too_soon(to)),
         Invariant("I22", "an arm never changes after it is recorded", _other_arm(to)),
