@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sop_engine.app import Live, Work
 from sop_engine.core.calendar import is_open
 from sop_engine.core.catalog import Channel
+from sop_engine.core.errors import NotFound
 from sop_engine.core.forms import Hours, Limit
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
@@ -64,9 +65,16 @@ def _every_version(work: Work) -> Iterator[tuple[Flow, int, Project]]:
     for version in versions.all_versions(work.tx):
         if live.numbers.get(version.flow) == version.number and version.flow in live.project.flows:
             yield live.project.flows[version.flow], version.number, live.project
-        else:
-            project = work.app.project_of(work.tx, version.release)
+        elif (project := _project(work, version.release)) is not None and version.flow in project.flows:
             yield project.flows[version.flow], version.number, project
+
+
+def _project(work: Work, release: str) -> Project | None:
+    """None when the text of the release is gone: I18 names what was sent from it."""
+    try:
+        return work.app.project_of(work.tx, release)
+    except NotFound:
+        return None
 
 
 def _flow_terms(flow: Flow, number: int) -> FlowTerms:
