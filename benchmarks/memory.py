@@ -14,7 +14,7 @@ from time import perf_counter, process_time
 from benchmarks.activity import SEED, TODAY
 from benchmarks.measuring import Figure, Times
 from benchmarks.stock import NOW, Stock, app_of
-from sop_engine.actions import importing, refresh, sweep
+from sop_engine.actions import everybody, importing, refresh, sweep
 from sop_engine.app import App
 from sop_engine.core.conditions import Value
 from sop_engine.core.records import EventRecord
@@ -64,7 +64,7 @@ def _do(name: str, app: App, stock: Stock, day: date) -> None:
             with transaction(app.engine) as tx:
                 tx.exec_driver_sql("DELETE FROM placements")
             with app.work(NOW) as work:
-                sweep.place_everybody(work, "import", may_start=False)
+                everybody.place_everybody(work, "import", may_start=False)
 
 
 def _records(users: int) -> Iterator[EventRecord]:

@@ -12,13 +12,14 @@ from benchmarks.everybody import Both, opened
 from benchmarks.measuring import Figure, alternate
 from benchmarks.stock import NOW, Stock, project
 from sop_engine.actions.deliver import deliver
-from sop_engine.actions.release import BATCH, LEASE, release_due
+from sop_engine.actions.release import BATCH, release_due
 from sop_engine.app import App
 from sop_engine.channels.contract import Capability, Message, Receipt
 from sop_engine.core.conditions import Value
 from sop_engine.core.errors import DeliveryError
 from sop_engine.rendering import render
 from sop_engine.store import touches
+from sop_engine.store.queue import claim_due
 
 RENDERED = 2_000
 CLAIMS = 10_000  # touches of one run: a run takes a second or so
@@ -80,9 +81,10 @@ def claim(app: App, batches: int) -> None:
     """Claim and finish so many batches through the engine."""
     for _ in range(batches):
         with app.transaction() as tx:
-            hints = touches.claim_due(tx, NOW, NOW + LEASE, BATCH)
+            claimed = claim_due(tx, NOW, NOW + app.ladder.lease, BATCH)
+        ids = [one.id for one in claimed]
         with app.transaction() as tx:
-            touches.write(tx, "queued", [{"touch": t, "state": "sent", "done_at": NOW, "lease_until": None} for t, _ in hints])
+            touches.write(tx, "queued", [{"touch": t, "state": "sent", "done_at": NOW, "lease_until": None} for t in ids])
 
 
 def dispatch(stock: Stock, times: int, sends: int) -> Iterator[Figure]:
@@ -120,7 +122,7 @@ def _some(listed: Sequence[int], many: int, number: int) -> list[int]:
 def _dispatch(app: App, now: datetime) -> int:
     handed = 0
 
-    def hand_over(hints: Sequence[tuple[int, int]]) -> None:
+    def hand_over(hints: Sequence[tuple[int, int]], _lane: int) -> None:
         nonlocal handed
         handed += deliver(app, hints, now)
 

@@ -20,6 +20,7 @@ from sop_engine.settings import Settings
 from sop_engine.store import outbox, versions
 from sop_engine.store.clock import LeaseClock, database_time
 from sop_engine.store.engine import open_engine, transaction
+from sop_engine.store.halts import INSTANCE as INSTANCE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from sop_engine.core.catalog import Channel
 
 RELEASE = "release"  # the mark that names the live release
-INSTANCE = "instance"  # the mark that names this database, part of every message key
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +171,14 @@ class App:
         return old.flows[flow_id], merged
 
     def instance(self, tx: "Connection") -> str:
-        """The name of this database."""
+        """The name of this database, part of every message key."""
         if not self._instance:
             self._instance = versions.get_mark(tx, INSTANCE) or ""
         return self._instance
+
+    def know_instance(self, name: str) -> None:
+        """The name as it was just read: it may have been changed by another process."""
+        self._instance = name
 
     def adapter(self, channel: "Channel") -> "Adapter":
         """What speaks for a channel: the outbox, unless sending is live."""

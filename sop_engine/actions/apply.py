@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sop_engine.actions.end import end_runs, refresh_close
+from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.refresh import fit_due
 from sop_engine.actions.scheduled import FIRED
 from sop_engine.actions.start import timing_of
-from sop_engine.actions.sweep import SWEPT, place_everybody
+from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import INSTANCE, RELEASE, App, Work
 from sop_engine.core.errors import Refused
 from sop_engine.core.playbook import Flow, Step
@@ -19,7 +20,7 @@ from sop_engine.core.project import Project
 from sop_engine.core.run import Run
 from sop_engine.core.schedule import RunTimes, reconcile, wanted, wanted_after
 from sop_engine.core.version import fingerprint
-from sop_engine.store import metric_values, runs, touches, versions
+from sop_engine.store import audit, metric_values, runs, touches, versions
 from sop_engine.store.people import lock_everybody, people
 from sop_engine.store.scope import Scope
 
@@ -47,6 +48,7 @@ class Options:
     texts: bool = False
     stop: bool = False
     approved_by: str = ""
+    by: str = ""  # who applies it
 
 
 def preview(app: App, project: Project) -> list[Change]:
@@ -93,8 +95,17 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
         _bring_up(work, changes)
         _running_users(work, changes, options)
         start_existing(work)
+        _note(work, changes, options)
         app.forget_live()  # what was pinned meanwhile may have other texts now
     return changes
+
+
+def _note(work: Work, changes: Sequence[Change], options: Options) -> None:
+    if work.app.rehearsal is None:
+        listed = {kind: [c.flow for c in changes if c.kind == kind] for kind in ("new", "changed", "removed")}
+        ways = {name: getattr(options, name) for name in ("move", "texts", "stop") if getattr(options, name)}
+        about = {"release": work.live.release, **listed, **ways, "approved_by": options.approved_by}
+        audit.note(work.tx, options.by, "applied", about, work.now)
 
 
 def _need_approval(changes: Sequence[Change], options: Options) -> None:

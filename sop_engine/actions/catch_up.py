@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sop_engine.actions.refresh import REFRESH_MINUTE, refresh_due
+from sop_engine.actions.refresh import REFRESH_MINUTE, finish_refreshes, refresh_due
+from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days, sweep_day
 from sop_engine.app import App
 from sop_engine.core.calendar import resolve
@@ -11,24 +12,35 @@ from sop_engine.core.calendar import resolve
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """What was missed: how many midnights, and the metrics fitted anew."""
+    """What was missed: how many midnights, and the metrics fitted anew; whether workers are still at the rest of it."""
 
     swept: int = 0
     refreshed: tuple[str, ...] = ()
+    waiting: bool = False
 
 
-def catch_up(app: App, now: datetime) -> CaughtUp:
-    """Sweep every midnight up to now and refresh what was due on the way: no level expires for want of a refresh that comes later."""
-    days = missed_days(app, now)
-    refreshed: list[str] = []
-    for day in days:
-        sweep_day(app, day)
+def catch_up(app: App, now: datetime, hand_out: HandOut | None = None) -> CaughtUp:
+    """Sweep every midnight up to now and refresh what was due on the way: no level expires for want of a refresh that comes later.
+
+    One after the other, each to its end. With `hand_out` workers do the slices, and this returns while some are out: call it again.
+    """
+    swept, refreshed = 0, list[str]()
+    if app.rehearsal is None and not finish_refreshes(app, now, hand_out):
+        return CaughtUp(waiting=True)
+    for day in missed_days(app, now):
+        if sweep_day(app, day, now, hand_out) is None:
+            return CaughtUp(swept, tuple(refreshed), waiting=True)
+        swept += 1
         with app.work(now) as work:
             due_at = resolve(day, REFRESH_MINUTE, work.live.zone)
-        refreshed += _refresh(app, min(due_at, now))
-    return CaughtUp(len(days), (*refreshed, *_refresh(app, now)))
+        fitted = _refresh(app, min(due_at, now), hand_out)
+        refreshed += fitted
+        if fitted and hand_out is not None:
+            return CaughtUp(swept, tuple(refreshed), waiting=True)
+    fitted = _refresh(app, now, hand_out)
+    return CaughtUp(swept, (*refreshed, *fitted), waiting=bool(fitted) and hand_out is not None)
 
 
-def _refresh(app: App, at: datetime) -> list[str]:
+def _refresh(app: App, at: datetime, hand_out: HandOut | None) -> list[str]:
     """In a story population numbers are unknown unless they are given."""
-    return refresh_due(app, at) if app.rehearsal is None or app.rehearsal.draws else []
+    return refresh_due(app, at, hand_out=hand_out) if app.rehearsal is None or app.rehearsal.draws else []

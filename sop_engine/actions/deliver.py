@@ -1,10 +1,12 @@
 """Delivers claimed touches: the intent in one transaction, the call to the channel outside of any, the outcome in another."""
 
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sop_engine.actions.end import refresh_close
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
@@ -16,14 +18,19 @@ from sop_engine.core.catalog import Channel
 from sop_engine.core.circuit import Circuit, after_calls
 from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.core.records import EventRecord
-from sop_engine.store import circuits, queue
+from sop_engine.store import circuits, queue, touches
 from sop_engine.store.crash_points import cp
+from sop_engine.store.set_aside import may_be_one_user, said
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+log = logging.getLogger("sop.deliver")
+
 Hints = Sequence[tuple[int, int]]
 MOST_TOGETHER = 20  # calls over the network that share one intent: what a crash among them leaves unknown
+FIRST_TOGETHER = 100  # touches whose channels stay on this machine
+BATCH = 500
 QUICK = timedelta(seconds=0.25)  # a round that took less may be followed by a larger one
 
 
@@ -34,7 +41,8 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
     what is left then is planned again at once.
     """
     watch = Watch(app, now)
-    rounds = _Rounds(list(hints), everything=app.settings.sending != "live" or app.rehearsal is not None)
+    everything = app.rehearsal is not None or app.lease_clock is None  # nobody waits for a made-up clock
+    rounds = _Rounds(list(hints), everything, app.settings.sending == "live")
     handed = 0
     while batch := rounds.next():
         if watch.spent >= app.ladder.begin:
@@ -71,27 +79,49 @@ class _Rounds:
 
     left: list[tuple[int, int]]
     everything: bool
-    size: int = 1
+    calls: bool
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = len(self.left) if self.everything else 1 if self.calls else FIRST_TOGETHER
 
     def next(self) -> list[tuple[int, int]]:
-        size = len(self.left) if self.everything else self.size
-        batch, self.left = self.left[:size], self.left[size:]
+        batch, self.left = self.left[: self.size], self.left[self.size :]
         return batch
 
     def grow(self, took: timedelta) -> None:
-        self.size = min(self.size * 4, MOST_TOGETHER if self.size < MOST_TOGETHER else 500) if took < QUICK else max(1, self.size // 2)
+        most = MOST_TOGETHER if self.calls else BATCH
+        self.size = min(self.size * 4, most) if took < QUICK else max(1, self.size // 2)
 
 
 def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
-    with app.work(watch.now) as work:
-        queued = queue.queued_for_delivery(work.tx, hints)
-        intents = intend(work, queued) if queued else []
+    try:
+        with app.work(watch.now) as work:
+            queued = queue.queued_for_delivery(work.tx, hints)
+            intents = intend(work, queued) if queued else []
+    except Exception as error:
+        if not may_be_one_user(error):
+            raise
+        return _one_by_one(app, hints, watch, error)
     if not intents:
         return 0
     cp("after_intent_commit")
     answers = call_channels(app, intents, watch)
     conclude(app, answers, watch.now)
     return len(intents)
+
+
+def _one_by_one(app: App, hints: Hints, watch: Watch, error: Exception) -> int:
+    """One touch cannot be decided, for a reason nobody foresaw: the others go on without it, and it fails alone."""
+    if len(hints) > 1:
+        return sum(_deliver_round(app, [hint], watch) for hint in hints)
+    log.error("touch_failed", extra={"touch": hints[0][0], "error": said(error)})
+    with app.work(watch.now) as work:
+        for touch in queue.hold(work.tx, queue.queued_for_delivery(work.tx, hints), "queued"):
+            row = {"touch": touch.id, "state": "failed", "reason": "error", "detail": said(error), "done_at": work.now}
+            touches.write(work.tx, "queued", [{**row, "lease_until": None}])
+            refresh_close(work, [touch.run_id])
+    return 0
 
 
 def call_channels(app: App, intents: Sequence[Intent], watch: Watch) -> list[tuple[Intent, Answer]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sop_engine.actions.end import steps_seen
 from sop_engine.actions.fresh import expired_models
+from sop_engine.actions.halting import halted
 from sop_engine.app import Work
 from sop_engine.core.circuit import Circuit
 from sop_engine.core.conditions import Facts, Ref
@@ -15,7 +16,7 @@ from sop_engine.core.interest import QUIET, known_names, user_names
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run, Touch
-from sop_engine.store import circuits, consent, grants, runs, stops, touches
+from sop_engine.store import circuits, consent, grants, runs, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.people import Person, people
 from sop_engine.store.scope import Scope
@@ -74,7 +75,7 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     ids = list(users)
     found.opted_out = consent.opt_outs_of(work.tx, ids)
     found.handed_off = consent.users_handed_off(work.tx, ids)
-    found.stopped = stops.stopped(work.tx)
+    found.stopped = halted(work)
     found.circuits = circuits.read(work.tx)
     found.expired = expired_models(work)
     if any(i.step.give for i in found.items):

@@ -9,11 +9,11 @@ from itertools import islice
 
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import Endings, Reached, end_runs, flow_of, reach_goal, windows_of
+from sop_engine.actions.everybody import ask_open_runs, place_everybody
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.ingest import event_facts, fits
 from sop_engine.actions.receive import receive
 from sop_engine.actions.refresh import fit_due
-from sop_engine.actions.sweep import ask_open_runs, place_everybody
 from sop_engine.actions.tagging import tag_by_words
 from sop_engine.app import App, Work
 from sop_engine.core.catalog import Goal

@@ -13,6 +13,7 @@ from sop_engine.actions.tagging import tag_by_words
 from sop_engine.app import App, Work
 from sop_engine.core.catalog import Goal
 from sop_engine.core.conditions import Condition, Facts, Value, holds, refs_of
+from sop_engine.core.errors import SopError
 from sop_engine.core.interest import user_names
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
@@ -24,6 +25,7 @@ from sop_engine.store import midnight, runs, tags
 from sop_engine.store import users as store_users
 from sop_engine.store.people import lock_some, lock_users
 from sop_engine.store.scope import Scope
+from sop_engine.store.set_aside import may_be_one_user, said
 
 TRIGGER_WINDOW = timedelta(hours=72)  # an event that comes later starts no flow
 
@@ -54,18 +56,46 @@ class Stored:
     counted: bool = True  # false: a trial, taken back already, or the same order once more
 
 
+class NotRecorded(SopError):
+    """Some events of a batch could not be taken in; all others were (`recorded`). `failed`: message ids; `reason`: of the first."""
+
+    def __init__(self, failed: Sequence[str], recorded: Recorded, reason: str) -> None:
+        shown = ", ".join(failed[:10]) + (f" and {len(failed) - 10} more" if len(failed) > 10 else "")
+        super().__init__(f"{len(failed)} event(s) could not be taken in ({reason}): {shown}. All others of the batch are stored.")
+        self.failed = tuple(failed)
+        self.recorded = recorded
+        self.reason = reason
+
+
 def record_events(app: App, records: Sequence[EventRecord], now: datetime, *, at_event_time: bool = False) -> Recorded:
     """Take in live events. Each user's events are taken one after the other, different users' together; one transaction a round.
 
-    With `at_event_time` (replays) what happens to a user happens at the time of the event, not at `now`.
+    With `at_event_time` (replays) what happens to a user happens at the time of the event, not at `now`. Raises NotRecorded in the
+    end, when it fails with some users and not with others.
     """
-    total = Recorded()
+    total, failed = Recorded(), list[tuple[str, Exception]]()
     for batch in rounds(records):
+        total += _round(app, batch, now, at_event_time, failed)
+    if failed:
+        raise NotRecorded([key for key, _ in failed], total, said(failed[0][1])) from failed[0][1]
+    return total
+
+
+def _round(app: App, batch: Sequence[EventRecord], now: datetime, at_event_time: bool, failed: list[tuple[str, Exception]]) -> Recorded:
+    """One transaction; if that fails, the halves of it, until those with whom it fails are alone."""
+    try:
         with app.work(now) as work:
             if at_event_time:
                 work = Work(app, work.tx, work.live, max(r.at for r in batch))
-            total += _take(work, batch, at_event_time)
-    return total
+            return _take(work, batch, at_event_time)
+    except Exception as error:
+        if app.rehearsal is not None or not may_be_one_user(error):
+            raise
+        if len(batch) == 1:
+            failed.append((batch[0].message_id, error))
+            return Recorded()
+    half = len(batch) // 2
+    return _round(app, batch[:half], now, at_event_time, failed) + _round(app, batch[half:], now, at_event_time, failed)
 
 
 def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from sop_engine.actions.end import end_runs
+from sop_engine.actions.outcome import lift
 from sop_engine.app import Work
 from sop_engine.core.records import EventRecord
 from sop_engine.rendering import render
@@ -46,6 +47,7 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
         found = None if sent is None else sent[0]
     if found is not None:
         touches.add_receipts(work.tx, [(found, KINDS[record.event], record.at)])
+        lift(work, {found: None})  # whoever opens it has got it
         if record.event == "task_done":
             consent.close_tasks(work.tx, user_id, "done", record.at, touch_id=found)
 

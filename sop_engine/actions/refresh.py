@@ -3,30 +3,51 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sop_engine.actions.sweep import place_everybody
+from sop_engine.actions.everybody import place_everybody
+from sop_engine.actions.slicing import REFRESH, HandOut, work_off
 from sop_engine.app import App, Work
 from sop_engine.core.fitting import is_due
 from sop_engine.core.forms import Schedule
 from sop_engine.core.metrics import Fit, Metric
 from sop_engine.core.recurrence import next_time
-from sop_engine.store import fits, frozen
-from sop_engine.store.people import lock_everybody
+from sop_engine.store import fits, frozen, slices
+from sop_engine.store.people import lock_fitting
 
 REFRESH_MINUTE = 3 * 60  # refreshes are at 03:00
 DAILY = Schedule("day", REFRESH_MINUTE)
 
 
-def refresh_due(app: App, now: datetime, *, force: bool = False) -> list[str]:
-    """Fit every metric whose refresh is due (with `force`, all), then place everybody. Returns the names fitted."""
+def refresh_due(app: App, now: datetime, *, force: bool = False, hand_out: HandOut | None = None) -> list[str]:
+    """Fit every metric whose refresh is due (with `force`, all), then place everybody, slice by slice. Returns the names fitted.
+
+    With `hand_out` workers do the slices: `finish_refreshes` tells when they are done.
+    """
     if not force and app.no_refresh_before is not None and now < app.no_refresh_before:
         return []
     with app.work(now) as work:
-        lock_everybody(work.tx)
+        lock_fitting(work.tx)
         names = fit_due(work, lambda metric, last: force or is_due(metric.refresh, last, now, work.live.zone))
-        if names:
+        if names and app.rehearsal is None:
+            slices.plan(work.tx, f"{REFRESH}:{now.isoformat()}")
+        elif names:
             place_everybody(work, "refresh")
-        app.no_refresh_before = next_time(DAILY, now, work.live.zone, work.project.calendar, started_on=now.date(), dates={})
+        next_refresh = next_time(DAILY, now, work.live.zone, work.project.calendar, started_on=now.date(), dates={})
+    app.no_refresh_before = next_refresh
+    if names and app.rehearsal is None:
+        finish_refreshes(app, now, hand_out)
     return names
+
+
+def finish_refreshes(app: App, now: datetime, hand_out: HandOut | None = None) -> bool:
+    """Do the slices of refreshes that are not done yet, or hand them out; whether none is left."""
+    with app.transaction() as tx:
+        tasks = slices.tasks(tx, f"{REFRESH}:")
+    for task in tasks:
+        if not work_off(app, task, now, hand_out):
+            return False
+        with app.transaction() as tx:
+            slices.forget(tx, task)
+    return True
 
 
 def fit_due(work: Work, due: Callable[[Metric, datetime | None], bool]) -> list[str]:

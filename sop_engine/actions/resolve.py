@@ -15,13 +15,13 @@ from sop_engine.app import App, Work
 from sop_engine.channels.contract import Capability, Receipt
 from sop_engine.channels.frozen import thaw
 from sop_engine.core.delivery import GiveUp, Repeat, Uncertain, Wait, settle_unknown
-from sop_engine.core.errors import DeliveryError, Refused
+from sop_engine.core.errors import DeliveryError, NotFound, Refused
 from sop_engine.core.guard import Send, look
 from sop_engine.core.run import Touch
 from sop_engine.store import attempts, grants, queue, stops, touches
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
-from sop_engine.store.people import lock_users, take_turns
+from sop_engine.store.people import lock_users, people, take_turns
 
 PAGE = 100
 
@@ -172,3 +172,50 @@ def _may_repeat(work: Work, known: Gathered, item: Item, one: Lost) -> bool:
     sent = [s for s in known.sent.get(item.touch.user_id, ()) if (s.at, s.channel) != (one.uncertain.began_at, one.attempt.channel)]
     decision = look(replace(situation_of(work, known, item, facts_of(known, item)), sent=sent))
     return isinstance(decision, Send) and decision.channel is not None and decision.channel.name == one.attempt.channel
+
+
+def decide(app: App, touch_id: int, now: datetime, *, sent: bool) -> str:
+    """An operator knows what became of a touch: it was sent, or it was not and may be tried again. Returns the state it is in now.
+
+    Raises NotFound when there is no such touch, Refused when its outcome is known.
+    """
+    with app.work(now) as work:
+        found = touches.get_touch(work.tx, touch_id)
+        if found is None:
+            raise NotFound(f"there is no touch {touch_id}. 'sop unknown list' shows those whose outcome is unknown.")
+        lock_users(work.tx, [found.user_id])
+        found = touches.get_touch(work.tx, touch_id)
+        given_up = found is not None and (found.state, found.reason) == ("failed", "outcome_unknown")
+        if found is None or not (found.state == "unknown" or (given_up and sent)):
+            state = f"{found.state} ({found.reason})" if found is not None and found.reason else str(found and found.state)
+            raise Refused(f"the outcome of touch {touch_id} is known: it is {state}.")
+        if sent:
+            accepted(work, found, None)
+        else:
+            not_accepted(work, found, "not_accepted")
+        return "sent" if sent else "planned"
+
+
+def list_unknown(app: App, now: datetime, limit: int) -> list[dict[str, Any]]:
+    """Touches whose outcome is unknown, the oldest first: since when, what is waited for, whether a person must decide."""
+    with app.work(now) as work:
+        rows = queue.list_unknown(work.tx, limit)
+        keys = {p.id: p.key for p in people(work.tx, {t.user_id for t in rows}).values()}
+        listed = _lost(work, rows)
+        return [_told(one, keys, now) for one in listed]
+
+
+def _told(one: Lost, keys: Mapping[int, str], now: datetime) -> dict[str, Any]:
+    what = settle_unknown(one.uncertain, now, asked=True)
+    return {
+        "touch": one.touch.id,
+        "user": keys.get(one.touch.user_id, ""),
+        "flow": one.touch.flow,
+        "step": one.touch.step,
+        "channel": one.attempt.channel if one.attempt is not None else "",
+        "reason": one.touch.reason,
+        "since": one.uncertain.began_at,
+        "next_look_at": one.touch.look_at,
+        "purpose": "marketing" if one.uncertain.marketing else "service",
+        "operator": isinstance(what, Wait) and what.operator,
+    }

@@ -12,7 +12,7 @@ from sop_engine.core.errors import BadInput, NotFound
 from sop_engine.core.explain import text_of_value
 from sop_engine.language import cells
 from sop_engine.language.report import did_you_mean
-from sop_engine.store import levels, people, tags
+from sop_engine.store import audit, levels, people, tags
 from sop_engine.store.levels import Moved
 from sop_engine.store.scope import Scope
 
@@ -43,6 +43,8 @@ def set_by_person(work: Work, key: str, wanted: ByHandValue) -> list[Moved]:
     else:
         names = [*project.attributes, *project.tags, *project.tiers, *project.metrics]
         raise NotFound(f"there is no attribute, tag, metric or tier '{name}'.{did_you_mean(name, names)}")
+    done = "took back" if wanted.clear else "set by hand"
+    audit.note(work.tx, wanted.author, done, {"user_id": user_id, "name": name}, work.now)
     tags.refresh_rule_tags(work.tx, project, Scope.of([user_id]), work.now)
     return place_users(work, [user_id], Cause("hand"))
 

@@ -1,27 +1,20 @@
-"""Sweeps a local midnight: windows whose edge passed, levels of everybody, and what follows for those who moved."""
+"""Sweeps a local midnight, slice by slice: windows whose edge passed, levels of everybody, and what follows for those who moved."""
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from sop_engine.actions.end import Endings, flow_of
+from sop_engine.actions.everybody import sweep_everybody
 from sop_engine.actions.existing import start_existing
-from sop_engine.actions.fresh import expired_models
-from sop_engine.actions.ingest import record_events
-from sop_engine.actions.place import Cause, ask_runs, follow
+from sop_engine.actions.ingest import NotRecorded, record_events
+from sop_engine.actions.slicing import SWEEP, HandOut, work_off
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.core.conditions import Value
 from sop_engine.core.records import EventRecord
-from sop_engine.store import grants, placements, runs, tags, versions
-from sop_engine.store import midnight as edges
-from sop_engine.store.layers import known
-from sop_engine.store.levels import Moved
-from sop_engine.store.people import lock_everybody, people
-from sop_engine.store.scope import Scope
+from sop_engine.store import grants, set_aside, slices, versions
+from sop_engine.store.people import lock_everybody, lock_some, people
 
 SWEPT = "swept"  # the last local day whose midnight was swept
-PAGE = 1000
 
 
 def missed_days(app: App, now: datetime) -> list[date]:
@@ -32,23 +25,64 @@ def missed_days(app: App, now: datetime) -> list[date]:
         return [date.fromordinal(day) for day in range(first, work.day + 1)]
 
 
-def sweep_day(app: App, day: date) -> int:
-    """Sweep the midnight with which this local day begins, in one transaction; how many moves."""
-    _tell_expired(app, day)
+def sweep_day(app: App, day: date, now: datetime | None = None, hand_out: HandOut | None = None) -> int | None:
+    """Sweep the midnight with which this local day begins; how many moves, or None while workers are at it (with `hand_out`).
+
+    Each slice is a transaction of its own, and so is the end; in a rehearsal all of it is one.
+    """
+    if app.rehearsal is not None:
+        _tell_expired(app, day)
+        return _at_once(app, day)
+    task = f"{SWEEP}:{day.toordinal()}"
     with app.transaction() as tx:
+        begun = slices.is_planned(tx, task)
+        at = midnight(day, app.live(tx).zone)
+    if not begun:
+        _tell_expired(app, day)
+        _plan(app, day, task)
+    return _close(app, day, task) if work_off(app, task, now or at, hand_out) else None
+
+
+def _plan(app: App, day: date, task: str) -> None:
+    with app.transaction() as tx:
+        lock_some(tx)  # not while another process closes this day
+        if not _is_swept(tx, day):
+            slices.plan(tx, task)
+
+
+def _at_once(app: App, day: date) -> int:
+    with app.transaction() as tx:
+        if _is_swept(tx, day):
+            return 0
         live = app.live(tx)
         work = Work(app, tx, live, midnight(day, live.zone))
-        lock_everybody(tx)
-        swept = versions.get_mark(tx, SWEPT)
-        if swept is not None and int(swept) >= day.toordinal():
-            return 0  # another process was first
-        edges.sweep(tx, work.project, day, work.now)
-        moves = place_everybody(work, "sweep")
-        ask_open_runs(work)
-        start_existing(work)
-        grants.expire(tx, work.now)
-        versions.set_mark(tx, SWEPT, str(day.toordinal()))
+        moves = sweep_everybody(work, day)
+        _end(work, day)
     return moves
+
+
+def _close(app: App, day: date, task: str) -> int | None:
+    """What comes when everybody is swept, once; None if a slice is open again."""
+    with app.transaction() as tx:
+        lock_everybody(tx)
+        if _is_swept(tx, day):
+            return 0  # another process was first
+        if slices.left(tx, task):
+            return None
+        live = app.live(tx)
+        _end(Work(app, tx, live, midnight(day, live.zone)), day)
+        return slices.forget(tx, task)
+
+
+def _is_swept(tx: Any, day: date) -> bool:
+    swept = versions.get_mark(tx, SWEPT)
+    return swept is not None and int(swept) >= day.toordinal()
+
+
+def _end(work: Work, day: date) -> None:
+    start_existing(work)
+    grants.expire(work.tx, work.now)
+    versions.set_mark(work.tx, SWEPT, str(day.toordinal()))
 
 
 def _tell_expired(app: App, day: date) -> None:
@@ -59,49 +93,15 @@ def _tell_expired(app: App, day: date) -> None:
         over = grants.list_over(tx, now) if "benefit_expired" in live.interest.event_kinds else []
         owners = people(tx, {grant.user_id for grant in over})
     told = [EventRecord(f"expired:{g.id}", owners[g.user_id].key, "benefit_expired", now, _about(g), "system", "sop") for g in over]
-    record_events(app, told, now)
+    try:
+        record_events(app, told, now)
+    except NotRecorded as error:  # the midnight goes on without them
+        with app.transaction() as tx:
+            for g in over:
+                if f"expired:{g.id}" in error.failed:
+                    set_aside.set_aside(tx, g.user_id, f"{SWEEP}:{day.toordinal()}", now, f"benefit_expired: {error.reason}")
 
 
 def _about(grant: Any) -> dict[str, Value]:
     playbook, _, level = grant.flow.partition("/")
     return {"playbook": playbook, "level": level, "step": grant.step, "benefit": grant.benefit, "code": grant.code}
-
-
-def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:
-    """Place all users in every model inside the database, then follow those moves that concern a flow. How many of these."""
-    tags.refresh_rule_tags(work.tx, work.project, Scope.everybody(), work.now)
-    moved: dict[int, list[Moved]] = {}
-    followed = may_start or runs.any_open(work.tx)  # otherwise a move leads to nothing, and nobody is streamed
-    given, expired = known(work.tx, work.project, work.now), expired_models(work)
-    for model in work.live.interest.models:
-        if model.name in expired:
-            continue
-        watched = followed and model.name in work.live.interest.by_model
-        movers = placements.place(
-            work.tx, given, model, Scope.everybody(), work.now, cause=cause, release=work.live.release, stream=watched
-        )
-        for move in movers:
-            moved.setdefault(move.user_id, []).append(move)
-    for users in pages(sorted(moved)):
-        follow(work, users, [m for u in users for m in moved[u]], Cause(cause, may_start=may_start))
-    return sum(len(listed) for listed in moved.values())
-
-
-def pages(user_ids: list[int]) -> Iterable[list[int]]:
-    """The list in pieces of a page."""
-    return (user_ids[i : i + PAGE] for i in range(0, len(user_ids), PAGE))
-
-
-def ask_open_runs(work: Work) -> None:
-    """Ask exits and goals by condition of every open run that has some: time alone may have made them true."""
-    flows = list(work.live.interest.asking)
-    after = 0
-    while flows:
-        page = runs.open_runs(work.tx, flows, after, PAGE)
-        if not page:
-            return
-        pairs = [(run, flow) for run in page if (flow := flow_of(work, run)) is not None]
-        endings = Endings()
-        ask_runs(work, pairs, endings)
-        endings.write(work)
-        after = page[-1].id

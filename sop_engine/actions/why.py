@@ -1,9 +1,10 @@
 """Tells why something happened to a user, or did not: each run with its touches, starts refused, and what keeps others from starting."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from sop_engine.actions.halting import scopes_of, stop_told
 from sop_engine.app import Work
 from sop_engine.core.conditions import Condition, Facts, Value, holds
 from sop_engine.core.explain import Reason, reasons
@@ -108,7 +109,7 @@ def why(work: Work, key: str, flow: str | None = None) -> Why:
     return Why(
         key,
         work.now,
-        tuple(_run_told(r, touched.get(r.id, ())) for r in listed),
+        tuple(_run_told(r, [_held(work, r, t) for t in touched.get(r.id, ())]) for r in listed),
         tuple(StartRefused(r.flow, r.at, r.reason, r.detail) for r in refused),
         tuple(_not_started(work.project, f, facts) for f in others),
     )
@@ -151,6 +152,14 @@ def _touches_by_run(work: Work, run_ids: Sequence[int]) -> dict[int, list[PastTo
     for touch in history.list_past_touches(work.tx, run_ids=run_ids):
         found.setdefault(touch.run_id, []).append(touch)
     return found
+
+
+def _held(work: Work, run: Run, touch: PastTouch) -> PastTouch:
+    """The touch, and if a stop holds it, which one."""
+    if touch.state != "planned" or touch.reason != "paused":
+        return touch
+    told = stop_told(work.tx, work.app.settings, scopes_of(work.app, work, run.flow, run.version, touch.step))
+    return replace(touch, detail=told or "no longer stopped: it is looked at again soon")
 
 
 def _run_told(run: Run, listed: Sequence[PastTouch]) -> RunTold:

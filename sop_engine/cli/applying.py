@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sop_engine.cli.opening import HERE, Folder, clock, open_database, read_project
+from sop_engine.cli.operator import By, who
 from sop_engine.cli.output import AsJson, many, padded, plain, progress, show
 from sop_engine.core.errors import Refused
 
@@ -45,6 +46,7 @@ def apply(
     texts: Annotated[bool, typer.Option("--texts", help="Give corrected wording to running users; they keep their steps.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End the runs of flows that are no longer in the project.")] = False,
     approved_by: Annotated[str, typer.Option("--approved-by", metavar="NAME", help="Who approved flows that need it.")] = "",
+    by: By = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     no_test: NoTest = False,
     as_json: AsJson = False,
@@ -74,7 +76,7 @@ def apply(
         typer.confirm("Apply?", abort=True, err=True)
     app = open_database(project)
     with progress("placing users"):
-        make_live(app, files, read, clock(), Options(move, texts, stop, approved_by))
+        make_live(app, files, read, clock(), Options(move, texts, stop, approved_by, who(by)))
     if not as_json:
         typer.echo("Applied.")
 

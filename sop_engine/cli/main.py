@@ -22,9 +22,12 @@ from sop_engine.cli import (
     running,
     saying,
     schema,
+    serving,
     starting,
+    stopping,
     testing,
     ticking,
+    unknowns,
 )
 from sop_engine.cli.opening import close_databases
 from sop_engine.cli.problems import count_of, in_text
@@ -94,7 +97,9 @@ for part in (
     applying,
     importing,
     running,
+    serving,
     ticking,
+    stopping,
     recording,
     counting,
     listing,
@@ -105,6 +110,7 @@ for part in (
 ):
     part.add_to(app)
 app.add_typer(database.app, name="db")
+app.add_typer(unknowns.app, name="unknown")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from sop_engine.cli.finding import named, normal, not_found
 from sop_engine.cli.opening import HERE, Folder, clock, day, instant, open_database
+from sop_engine.cli.operator import who
 from sop_engine.cli.output import AsJson, show
 from sop_engine.core.errors import BadInput
 
@@ -113,7 +114,7 @@ def set_value(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An attribute, a tag, a metric or a tier.")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The value as the language writes it; 'unknown' for none.")],
     until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="Through this day (metrics and tiers).")] = None,
-    author: Annotated[str, typer.Option("--author", metavar="NAME", help="Who sets it.")] = "",
+    author: Annotated[str, typer.Option("--author", metavar="NAME", help="Who sets it; the login name if not said.")] = "",
     clear: Annotated[bool, typer.Option("--clear", help="Take back what was set by hand; write '-' as VALUE.")] = False,
     project: Folder = HERE,
     as_json: AsJson = False,
@@ -132,7 +133,7 @@ def set_value(
     from sop_engine.actions.setting import ByHandValue, set_by_person
 
     app, now = open_database(project), clock()
-    wanted = ByHandValue(normal(name), normal(value), day(until) if until else None, author, clear)
+    wanted = ByHandValue(normal(name), normal(value), day(until) if until else None, who(author), clear)
     catch_up(app, now)
     with app.work(now) as work:
         moved = set_by_person(work, key, wanted)

@@ -57,6 +57,7 @@ class Touch:
     epoch: int = 0
     attempts: int = 0
     proof: int = 0  # how often it was proven not accepted
+    look_at: datetime | None = None  # of an unknown outcome: when it is looked at again
     done_at: datetime | None = None
 
     @property

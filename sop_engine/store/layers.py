@@ -185,7 +185,7 @@ class Layers:
 
     def _found(self, table: str, on: Callable[[str], str], value: Callable[[str], str]) -> str:
         """A value out of the one row of a user in another table that fits, NULL without one."""
-        if self.scope.is_everybody:
+        if self.scope.is_many:
             return value(self._join(table, on))
         # For some users each row is looked up by its key, whatever the planner believes about the table.
         return f"(SELECT {value('j')} FROM {table} j WHERE j.user_id = u.id AND {on('j')})"
@@ -195,5 +195,7 @@ class Layers:
         same = (table, on("j"))
         if same not in self._joined:
             alias = self._joined[same] = f"j{len(self._joins)}"
-            self._joins.append(f"LEFT JOIN {table} {alias} ON {alias}.user_id = u.id AND {on(alias)}")
+            inside = self.scope.inside(self.to, f"{alias}.user_id")  # said once more, or the planner reads the whole table
+            these = f" AND {inside}" if inside else ""
+            self._joins.append(f"LEFT JOIN {table} {alias} ON {alias}.user_id = u.id AND {on(alias)}{these}")
         return self._joined[same]

@@ -1,9 +1,11 @@
-"""Who a user is: the shop's own id, zone and language."""
+"""Who a user is: the shop's own id, zone and language; and how users are held while they are worked on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from sop_engine.core.errors import NotFound
 from sop_engine.store.columns import table_of
@@ -11,7 +13,15 @@ from sop_engine.store.tables import UserRow
 
 users = table_of(UserRow)
 
-EVERYBODY = 0x736F71  # the number of the lock
+LOCKS = 0x736F71  # the space of our advisory locks
+EVERYBODY, FITTING = -1, -2  # numbers of locks; those of buckets are 0 and up
+SLICE = 20_000  # so many ids in a row lie in one bucket, and are swept in one transaction
+BUCKETS = 64  # no more, or transactions about many users fill the lock table of the database
+
+_NUMBERS = func.unnest(bindparam("numbers", type_=ARRAY(Integer()))).column_valued("number")
+_ALONE = select(func.pg_advisory_xact_lock(LOCKS, _NUMBERS))
+_SHARED = select(func.pg_advisory_xact_lock_shared(LOCKS, _NUMBERS))
+_HELD = select(users.c.id).where(users.c.id.in_(bindparam("ids", expanding=True))).order_by(users.c.id).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +62,55 @@ def all_ids(tx: Connection, *, after_id: int = 0, limit: int = 1000) -> list[int
 
 
 def lock_everybody(tx: Connection) -> None:
-    """Hold all users until the end of the transaction: a sweep and the like wait for who works on some, and then have them alone."""
-    if tx.dialect.name == "postgresql":
-        tx.execute(select(func.pg_advisory_xact_lock(EVERYBODY)))
+    """Hold all users until the end of the transaction: an apply and the like wait for who works on some, and then have them alone."""
+    _lock(tx, _ALONE, [EVERYBODY])
+
+
+def lock_fitting(tx: Connection) -> None:
+    """Fit population numbers, beside everybody else, but one process at a time."""
+    _lock(tx, _ALONE, [FITTING])
 
 
 def lock_some(tx: Connection) -> None:
     """Work on some users, whoever they are, beside others who do: only who works on everybody waits."""
-    if tx.dialect.name == "postgresql":
-        tx.execute(select(func.pg_advisory_xact_lock_shared(EVERYBODY)))
+    _lock(tx, _SHARED, [EVERYBODY])
+
+
+def lock_slice(tx: Connection, first: int, size: int) -> None:
+    """Hold the users with first <= id < first + size, a part of a bucket: who works on any of that bucket has come to an end, or waits."""
+    lock_some(tx)
+    _lock(tx, _ALONE, _buckets((first, first + max(size, 1) - 1)))
 
 
 def lock_users(tx: Connection, user_ids: Iterable[int]) -> None:
     """Hold these users until the end of the transaction, so that two workers never decide about one user at the same time.
 
-    SQLite has one writer; on PostgreSQL the rows are locked in the order of their ids.
+    SQLite has one writer. On PostgreSQL first their buckets are shared, so that no slice of a sweep has them, then their rows are
+    locked; always everybody's lock first, then buckets, then rows, each in the order of their numbers.
     """
-    lock_some(tx)
     if tx.dialect.name == "postgresql":
-        tx.execute(select(users.c.id).where(users.c.id.in_(list(user_ids))).order_by(users.c.id).with_for_update())
+        ids = list(user_ids)
+        _lock(tx, _SHARED, [EVERYBODY, *_buckets(ids)])
+        tx.execute(_HELD, {"ids": ids})
+
+
+def _buckets(user_ids: Iterable[int]) -> list[int]:
+    return sorted({user_id // SLICE % BUCKETS for user_id in user_ids})
+
+
+def _lock(tx: Connection, statement: Select[Any], numbers: Sequence[int]) -> None:
+    """Take advisory locks in this order, in one statement."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(statement, {"numbers": list(numbers)})
+
+
+def filled(tx: Connection, size: int) -> list[int]:
+    """Where the slices of so many ids begin that have any users, in order. `size` divides SLICE."""
+    found: list[int] = []
+    statement = select(func.min(users.c.id)).where(users.c.id >= bindparam("beyond"))
+    while (first := tx.execute(statement, {"beyond": found[-1] + size if found else 0}).scalar()) is not None:
+        found.append(first // size * size)
+    return found
 
 
 def take_turns(tx: Connection, user_ids: Iterable[int]) -> dict[int, int]:

@@ -116,6 +116,12 @@ def unknown_due(tx: Connection, now: datetime, limit: int) -> list[Touch]:
     return [touch_of(row) for row in tx.execute(statement)]
 
 
+def list_unknown(tx: Connection, limit: int) -> list[Touch]:
+    """Touches with an unknown outcome, the oldest intent first."""
+    statement = select(*BRIEF).where(touches.c.state == "unknown").order_by(touches.c.intent_at, touches.c.id).limit(limit)
+    return [touch_of(row) for row in tx.execute(statement)]
+
+
 def next_look(tx: Connection) -> datetime | None:
     """When the next unknown outcome is looked at."""
     return tx.execute(select(func.min(touches.c.look_at)).where(touches.c.state == "unknown")).scalar()

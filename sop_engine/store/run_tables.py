@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 from sop_engine.store.columns import PERSONAL, Money, instant, json_column, key_column, reference, user_column
 
 PLANNED, UNKNOWN = text("state = 'planned'"), text("state = 'unknown'")
+UNWRITTEN = text("state = 'skipped' AND reason = 'render'")
 
 
 class AssignmentRow(SQLModel, table=True):
@@ -84,6 +85,7 @@ class TouchRow(SQLModel, table=True):
         ),
         Index("ix_touches_flow", "lane", "flow", "due_at", sqlite_where=PLANNED, postgresql_where=PLANNED),
         Index("ix_touches_look", "look_at", sqlite_where=UNKNOWN, postgresql_where=UNKNOWN),
+        Index("ix_touches_unwritten", "done_at", sqlite_where=UNWRITTEN, postgresql_where=UNWRITTEN),
         Index("ix_touches_user", "user_id", "intent_day"),
     )
     id: int | None = key_column()

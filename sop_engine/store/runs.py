@@ -175,9 +175,11 @@ def next_close(tx: Connection) -> datetime | None:
     return tx.execute(select(func.min(runs.c.close_at)).where(runs.c.state == "open")).scalar()
 
 
-def open_runs(tx: Connection, flows: Sequence[str], after_id: int, limit: int) -> list[Run]:
-    """Open runs of these flows with a larger id, by id: a page."""
+def open_runs(tx: Connection, flows: Sequence[str], after_id: int, limit: int, *, of: tuple[int, int] | None = None) -> list[Run]:
+    """Open runs of these flows with a larger id, by id: a page; `of` all users, or of those from one id to before another."""
     statement = select(runs).where(runs.c.flow.in_(flows), runs.c.state == "open", runs.c.id > after_id)
+    if of is not None:
+        statement = statement.where(runs.c.user_id >= of[0], runs.c.user_id < of[1])
     return [run_of(row) for row in tx.execute(statement.order_by(runs.c.id).limit(limit))]
 
 

@@ -6,10 +6,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from sop_engine.store.columns import instant, json_column, key_column, reference, user_column
+from sop_engine.store.columns import Instant, instant, json_column, key_column, reference, user_column
 
 
 class AttemptRow(SQLModel, table=True):
@@ -80,6 +80,7 @@ class StopRow(SQLModel, table=True):
     at: datetime = instant()
     by: str
     why: str = ""
+    finding: str = ""  # of an automatic stop: what left its bounds, so that nothing is stopped twice for it on one day
 
 
 class LeaseRow(SQLModel, table=True):
@@ -160,6 +161,18 @@ class BucketRow(SQLModel, table=True):
     __tablename__ = "buckets"
     account: str = Field(primary_key=True)
     free_at: datetime = instant()  # the database's time at which the next call fits
+
+
+class SendCountRow(SQLModel, table=True):
+    """How many intents of a step over a channel began in the five minutes from `slot` on: what the watch compares with. Kept for 15 days."""
+
+    __tablename__ = "send_counts"
+    __table_args__ = (Index("ix_send_counts_slot", "slot"),)
+    flow: str = Field(primary_key=True)
+    step: str = Field(primary_key=True)
+    channel: str = Field(primary_key=True)
+    slot: datetime = Field(sa_column=Column(Instant, primary_key=True))
+    sends: int
 
 
 class AuditRow(SQLModel, table=True):

@@ -37,7 +37,7 @@ class EventRow(SQLModel, table=True):
     __tablename__ = "events"
     __table_args__ = (
         Index("ix_events_user", "user_id", "kind", "day", "counted", "actor"),  # counting reads the index alone
-        Index("ix_events_edge", "day", "kind"),
+        Index("ix_events_edge", "day", "kind", "user_id"),  # the users at the edges of a window: by slice, and from the index alone
         Index("ix_events_ref", "user_id", "ref", sqlite_where=text("ref IS NOT NULL"), postgresql_where=text("ref IS NOT NULL")),
     )
     id: int | None = key_column()
@@ -149,6 +149,7 @@ class VersionRow(SQLModel, table=True):
     texts: str = ""  # a later release whose corrected wording is used
     created_at: datetime = instant()
     approved_by: str = ""
+    ramp: int | None = None  # it opens slowly: the starts a day that were forecast; null: it was open at once
 
 
 class MarkRow(SQLModel, table=True):

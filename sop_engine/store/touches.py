@@ -141,7 +141,8 @@ def receipts_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, set[tu
 def find_sent(tx: Connection, user_id: int, step: str, playbook: str | None) -> tuple[int, int] | None:
     """(touch, run) of the latest touch of this step sent to the user: what a receipt without an id is about."""
     c = touches.c
-    statement = select(c.id, c.run_id).where(c.user_id == user_id, c.step == step, c.state.in_(("sent", "unknown", "sending")))
+    perhaps = c.state.in_(("sent", "unknown", "sending")) | ((c.state == "failed") & (c.reason == "outcome_unknown"))
+    statement = select(c.id, c.run_id).where(c.user_id == user_id, c.step == step, perhaps)
     if playbook:
         statement = statement.join(runs, runs.c.id == c.run_id).where((c.flow == playbook) | c.flow.startswith(f"{playbook}/"))
     row = tx.execute(statement.order_by(c.id.desc()).limit(1)).first()
@@ -174,6 +175,12 @@ def planned_of(tx: Connection, user_ids: Iterable[int], until: datetime) -> dict
     for row in tx.execute(select(*BRIEF).where(c.user_id.in_(list(user_ids)), c.state == "planned", c.due_at <= until)):
         found.setdefault(row.user_id, []).append(touch_of(row))
     return found
+
+
+def get_touch(tx: Connection, touch_id: int) -> Touch | None:
+    """One touch."""
+    row = tx.execute(select(*BRIEF).where(touches.c.id == touch_id)).first()
+    return None if row is None else touch_of(row)
 
 
 def purposes_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, str]:

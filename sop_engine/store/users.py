@@ -15,6 +15,7 @@ from sop_engine.core.project import Project
 from sop_engine.core.records import UserRecord
 from sop_engine.store.columns import table_of
 from sop_engine.store.dialect import dialect, run
+from sop_engine.store.people import lock_users
 from sop_engine.store.tables import UserRow
 
 users = table_of(UserRow)
@@ -59,9 +60,10 @@ def ensure_users(tx: Connection, project: Project, seen: Iterable[tuple[str, dat
     for key, at in seen:
         first[key] = min(at, first.get(key, at))
     there = _joined_at(tx, first)
-    # Most users are only seen again: then nothing is written. In one order, or two workers block each other.
+    # Most users are only seen again: then nothing is written. All are held first and in one order, or two workers block each other.
     early = [(UserRecord(key), at) for key, at in sorted(first.items()) if key not in there or at < there[key][1]]
     if early:
+        lock_users(tx, [user_id for user_id, _ in there.values()])
         _upsert(tx, project, early)
     new = first.keys() - there.keys()
     return (ids_by_key(tx, first) if new else {key: user_id for key, (user_id, _) in there.items()}), new
@@ -75,7 +77,9 @@ def add_users(tx: Connection, project: Project, records: Sequence[UserRecord], n
     merged: dict[str, UserRecord] = {}
     for r in records:
         merged[r.key] = _merged(merged[r.key], r) if r.key in merged else r
-    _upsert(tx, project, [(r, _joined(r, now)) for r in merged.values()])
+    if tx.dialect.name == "postgresql":
+        lock_users(tx, ids_by_key(tx, merged).values())
+    _upsert(tx, project, [(merged[key], _joined(merged[key], now)) for key in merged])
     return ids_by_key(tx, merged)
 
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.intend import intend
-from sop_engine.actions.sweep import place_everybody
 from sop_engine.core.run import Run
 from sop_engine.store import metric_values, queue
 from sop_engine.store.engine import open_engine

@@ -11,6 +11,8 @@ depends_on = None
 
 OPEN, PLANNED, UNKNOWN = (sa.text(f"state = '{word}'") for word in ("open", "planned", "unknown"))
 
+UNWRITTEN = sa.text("state = 'skipped' AND reason = 'render'")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -109,6 +111,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "send_counts",
+        sa.Column("flow", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sends", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("flow", "step", "channel", "slot"),
+    )
+    with op.batch_alter_table("send_counts", schema=None) as batch_op:
+        batch_op.create_index("ix_send_counts_slot", ["slot"], unique=False)
+
+    op.create_table(
         "set_aside",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -140,6 +154,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
+        sa.Column("finding", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("stops", schema=None) as batch_op:
@@ -165,6 +180,9 @@ def upgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("end_turn", sa.Integer(), nullable=True))
 
+    with op.batch_alter_table("versions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("ramp", sa.Integer(), nullable=True))
+
     with op.batch_alter_table("touches", schema=None) as batch_op:
         batch_op.add_column(sa.Column("lane", sa.Integer(), server_default="1", nullable=False))
         batch_op.add_column(sa.Column("proof", sa.Integer(), server_default="0", nullable=False))
@@ -183,6 +201,16 @@ def upgrade() -> None:
             sqlite_where=UNKNOWN,
             postgresql_where=UNKNOWN,
         )
+        batch_op.create_index(
+            "ix_touches_unwritten",
+            ["done_at"],
+            unique=False,
+            sqlite_where=UNWRITTEN,
+            postgresql_where=UNWRITTEN,
+        )
+
+    op.drop_index("ix_events_edge", table_name="events")
+    op.create_index("ix_events_edge", "events", ["day", "kind", "user_id"], unique=False)
 
     op.execute("UPDATE touches SET proof = attempts")  # keys were made of the number of attempts until here
     for statement in POSTGRESQL if op.get_bind().dialect.name == "postgresql" else SQLITE:

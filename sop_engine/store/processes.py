@@ -1,0 +1,46 @@
+"""Remembers which processes work on this database, and how the recurring jobs of the leader went."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, update
+
+from sop_engine.store.columns import table_of
+from sop_engine.store.safety_tables import JobRow, ProcessRow
+
+processes = table_of(ProcessRow)
+jobs = table_of(JobRow)
+
+FORGOTTEN = timedelta(days=1)  # a process not seen for so long is no more
+
+
+def seen(tx: Connection, name: str, kind: str, at: datetime, *, version: str = "", worked_at: datetime | None = None) -> None:
+    """A process lives; `worked_at`: when it last finished something."""
+    values: dict[str, Any] = {"seen_at": at} | ({"worked_at": worked_at} if worked_at else {})
+    _put(tx, processes, name, values, {"kind": kind, "version": version, "started_at": at})
+
+
+def gone(tx: Connection, name: str) -> None:
+    """A process has ended in good order."""
+    tx.execute(delete(processes).where(processes.c.name == name))
+
+
+def forget(tx: Connection, at: datetime) -> int:
+    """Forget processes that were not seen for a day; how many."""
+    return tx.execute(delete(processes).where(processes.c.seen_at < at - FORGOTTEN)).rowcount
+
+
+def job_done(tx: Connection, name: str, every: timedelta, at: datetime) -> None:
+    """A job went well."""
+    _put(tx, jobs, name, {"ok_at": at, "every_s": max(1, round(every.total_seconds())), "error": ""}, {})
+
+
+def job_failed(tx: Connection, name: str, every: timedelta, at: datetime, error: str) -> None:
+    """A job did not go well, and why; without personal data."""
+    _put(tx, jobs, name, {"failed_at": at, "every_s": max(1, round(every.total_seconds())), "error": error[:300]}, {})
+
+
+def _put(tx: Connection, table: Table, name: str, values: dict[str, Any], first: dict[str, Any]) -> None:
+    if tx.execute(update(table).where(table.c.name == name).values(values)).rowcount == 0:
+        defaults = {"error": ""} if table is jobs else {}
+        tx.execute(insert(table).values(**defaults | first | values, name=name))

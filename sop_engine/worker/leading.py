@@ -1,0 +1,85 @@
+"""Leads while it holds the lease: taken and renewed in the background, given up before anybody else may take it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sop_engine.app import App
+from sop_engine.core.errors import Refused
+from sop_engine.store import leases
+from sop_engine.store.clock import database_time
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+log = logging.getLogger("sop.leader")
+
+
+class Leader:
+    """One candidate. `app` is its own: renewing must not wait for what the leader does."""
+
+    def __init__(self, app: App, holder: str, *, after: Callable[["Connection", leases.Lease], object] | None = None) -> None:
+        self._app, self._holder, self._after = app, holder, after
+        self._ttl: timedelta = app.ladder.lease / 8  # 15 s of the usual 120
+        self._lease: leases.Lease | None = None
+        self._until = 0.0  # of this process's own clock: some time before the lease is over
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="sop-leader", daemon=True)
+
+    @property
+    def leads(self) -> bool:
+        """Whether it may act as the leader now."""
+        return self._lease is not None and time.monotonic() < self._until
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its leadership; 0 without."""
+        return self._lease.epoch if self._lease is not None else 0
+
+    def start(self) -> None:
+        """Try to lead, now and again and again in the background."""
+        self.try_once()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop leading, so that another may begin at once."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(self._ttl.total_seconds())
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            with self._app.transaction() as tx:
+                leases.release(tx, lease, database_time(tx))
+
+    def fence(self, tx: "Connection") -> None:
+        """Begins every transaction of the leader. Raises Refused when it leads no more."""
+        if not self.leads:
+            raise Refused("this process does not lead now")
+        leases.fence(tx, self.epoch)
+
+    def try_once(self) -> bool:
+        """Take or renew the lease; whether it leads now."""
+        begun = time.monotonic()
+        try:
+            with self._app.transaction() as tx:
+                at, held = database_time(tx), self._lease
+                found = leases.renew(tx, held, self._ttl, at) if held is not None else leases.take(tx, self._holder, self._ttl, at)
+                if found is not None and self._after is not None:
+                    self._after(tx, found)
+        except Exception as error:  # the database is away: it leads until its time is over, then no more
+            log.warning("lease_not_renewed", extra={"error": type(error).__name__})
+            return self.leads
+        if found is not None and held is None:
+            log.warning("leading", extra={"epoch": found.epoch})
+        if found is None and held is not None:
+            log.warning("leadership_lost", extra={"epoch": held.epoch})
+        self._lease = found
+        self._until = begun + self._ttl.total_seconds() * 13 / 15 if found is not None else 0.0
+        return self.leads
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self._ttl.total_seconds() / 3):
+            self.try_once()

@@ -1,0 +1,138 @@
+"""The scheduler: a handful of recurring jobs, none per user. Several may run; one leads, and only the leader's jobs do anything."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.end import close_finished
+from sop_engine.actions.release import Enqueue, release_due, rescue
+from sop_engine.actions.resolve import resolve_unknown
+from sop_engine.actions.scheduled import start_scheduled
+from sop_engine.actions.slicing import HandOut
+from sop_engine.actions.sweep import missed_days
+from sop_engine.app import App
+from sop_engine.store import processes
+from sop_engine.worker.leading import Leader
+
+log = logging.getLogger("sop.scheduler")
+
+RELEASE, RESCUE = timedelta(seconds=1), timedelta(seconds=10)
+Do = Callable[[App, datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something the leader does again and again. Jobs of one `group` never run at the same time."""
+
+    name: str
+    group: str
+    every: timedelta
+    do: Do
+
+
+def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) -> list[Job]:
+    """The jobs. `answers`: whether the broker does; nothing is claimed while it does not."""
+
+    def release(app: App, now: datetime) -> int:
+        if not answers() or missed_days(app, now):
+            return 0  # nothing of a new day goes out before its midnight is swept
+        total = 0
+        while more := release_due(app, now, enqueue):
+            total += more
+        return total
+
+    def calendar(app: App, now: datetime) -> None:
+        if answers():
+            catch_up(app, now, hand_out)
+
+    def close(app: App, now: datetime) -> int:
+        with app.work(now) as work:
+            return close_finished(work)
+
+    return [
+        Job("release", "sending", RELEASE, release),
+        Job("rescue", "sending", RESCUE, rescue),
+        Job("unknown", "asking", RESCUE, resolve_unknown),
+        Job("calendar", "calendar", timedelta(seconds=2), calendar),
+        Job("starts", "calendar", timedelta(seconds=5), start_scheduled),
+        Job("close", "calendar", timedelta(seconds=5), close),
+    ]
+
+
+@dataclass
+class Scheduler:
+    """One process that leads or waits to lead."""
+
+    opener: Callable[[], App]
+    clock: Callable[[], datetime]
+    name: str
+    jobs: Iterable[Job]
+    after_renewal: Callable[[Any, Any], object] | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Lead when it can, until told to stop."""
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+        from apscheduler.triggers.interval import IntervalTrigger
+
+        app, jobs = self.opener(), list(self.jobs)
+        leader = Leader(replace(app), self.name, after=self.after_renewal)
+        scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={group: ThreadPoolExecutor(1) for group in sorted({"default", *(job.group for job in jobs)})},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        apps = {group: replace(app, fence=leader.fence) for group in {job.group for job in jobs}}
+        for job in jobs:
+            trigger = IntervalTrigger(seconds=job.every.total_seconds())
+            scheduler.add_job(run_job, trigger, (job, apps[job.group], leader, self.clock), id=job.name, executor=job.group)
+        scheduler.add_job(self._seen, IntervalTrigger(seconds=10), (app,), id="seen", next_run_time=self.clock())
+        leader.start()
+        scheduler.start()
+        try:
+            self._stop.wait()
+        finally:
+            scheduler.shutdown(wait=True)
+            leader.stop()
+            with app.transaction() as tx:
+                processes.gone(tx, self.name)
+            app.engine.dispose()
+
+    def stop(self) -> None:
+        """End it in good order: what is being done is finished."""
+        self._stop.set()
+
+    def _seen(self, app: App) -> None:
+        from sop_engine import __version__
+
+        with app.transaction() as tx:
+            processes.seen(tx, self.name, "scheduler", self.clock(), version=__version__)
+
+
+def run_job(job: Job, app: App, leader: Leader, clock: Callable[[], datetime]) -> bool:
+    """Do a job if this process leads, and remember how it went; whether it went well."""
+    if not leader.leads:
+        return False
+    try:
+        job.do(app, clock())
+        with app.transaction() as tx:
+            processes.job_done(tx, job.name, job.every, clock())
+    except Exception as error:
+        if leader.leads:  # otherwise another leads by now, and has its own record
+            log.warning("job_failed", extra={"job": job.name, "error": type(error).__name__})
+            _remember(job, app, clock(), f"{type(error).__name__}: {' '.join(str(getattr(error, 'orig', None) or error).split())}")
+        return False
+    return True
+
+
+def _remember(job: Job, app: App, at: datetime, error: str) -> None:
+    try:
+        with app.transaction() as tx:
+            processes.job_failed(tx, job.name, job.every, at, error)
+    except Exception as again:
+        log.warning("job_not_recorded", extra={"job": job.name, "error": type(again).__name__})
