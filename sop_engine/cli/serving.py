@@ -47,7 +47,9 @@ def worker(
     if os.environ.get("REMAP_SIGTERM"):
         raise Refused("REMAP_SIGTERM is set: it would cut workers off in the middle of a commit. Unset it.")
     settings = _ready(project)
-    run_worker(settings, lambda: open_database(project), queues=chosen, concurrency=concurrency, name=name or _own_name("worker"))
+    run_worker(
+        settings, lambda: open_database(project, hurried=True), queues=chosen, concurrency=concurrency, name=name or _own_name("worker")
+    )
 
 
 def scheduler(
@@ -67,9 +69,9 @@ def scheduler(
     from sop_engine.worker.tasks import Broker, celery_app
 
     settings = _ready(project)
-    broker = Broker(celery_app(settings, lambda: open_database(project)))
+    broker = Broker(celery_app(settings, lambda: open_database(project, hurried=True)))
     jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url).answers)
-    process = Scheduler(lambda: open_database(project), clock, name or _own_name("scheduler"), jobs)
+    process = Scheduler(lambda: open_database(project, hurried=True), clock, name or _own_name("scheduler"), jobs)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: process.stop())
     typer.echo(f"scheduler {process.name}: waiting to lead, or leading; SIGTERM ends it.")
@@ -79,7 +81,7 @@ def scheduler(
 
 def _ready(project: Path) -> "Settings":
     """The settings, after a look that the database is there and at this version; the connection is closed before any fork."""
-    app = open_database(project)
+    app = open_database(project, hurried=True)
     with app.transaction() as tx:
         app.live(tx)
     app.engine.dispose()

@@ -11,14 +11,21 @@ SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the nu
 REPLAY_CACHE_KB = 256_000  # a replay is one short life of one process
 
 
-def open_engine(url: str, *, durable: bool = True) -> Engine:
+PATIENT = {"statement_timeout": 0, "lock_timeout": 0, "idle_in_transaction_session_timeout": 600_000}  # ms: an apply or an upgrade is long
+HURRIED = {"statement_timeout": 60_000, "lock_timeout": 20_000, "idle_in_transaction_session_timeout": 60_000}  # worker and scheduler
+
+
+def open_engine(url: str, *, durable: bool = True, hurried: bool = False) -> Engine:
     """An engine for a SQLite file, `sqlite://` in memory, or PostgreSQL (`postgresql://…`, spoken by psycopg 3).
 
-    Not `durable`: a SQLite file that may be lost with the power, as that of a replay, which can be made again.
+    Not `durable`: a SQLite file that may be lost with the power, as that of a replay, which can be made again. `hurried`: a process
+    that works for many; on PostgreSQL its statements and its waits for locks end in errors after a while, and the work is done again.
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url, durable)
-    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
+    options = " ".join(f"-c {name}={ms}" for name, ms in (HURRIED if hurried else PATIENT).items())
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
 
 
 def _open_sqlite(url: str, durable: bool) -> Engine:
@@ -42,7 +49,7 @@ def _open_sqlite(url: str, durable: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads_only") else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -52,3 +59,29 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed at the end, rolled back on an error."""
     with engine.begin() as tx:
         yield tx
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that sees one moment, can write nothing, and makes no writer wait."""
+    if engine.dialect.name == "postgresql":
+        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    else:
+        options = {"reads_only": True}
+    with engine.connect().execution_options(**options) as connection:
+        if engine.dialect.name == "postgresql":
+            with connection.begin():
+                yield connection
+        else:
+            yield from _reading_sqlite(connection)
+
+
+def _reading_sqlite(connection: Connection) -> Iterator[Connection]:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("PRAGMA query_only = ON")
+    try:
+        with connection.begin():
+            yield connection
+    finally:
+        raw.execute("PRAGMA query_only = OFF")

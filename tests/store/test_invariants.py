@@ -78,8 +78,8 @@ PLANT: Mapping[str, tuple[str, ...]] = {
     ),
     "no message was intended after the end": ("UPDATE runs SET end_turn = 0 WHERE id = (SELECT run_id FROM touches WHERE id = {plain})",),
     "no message was intended while": (
-        "INSERT INTO stops (id, scope, stopped, at, by, why) VALUES (77, 'playbook:cart', TRUE, '2025-03-01', 'x', ''), "
-        "(78, 'playbook:cart', FALSE, '2025-03-02', 'x', ''), (79, 'playbook:car', TRUE, '2025-03-02', 'x', '')",
+        "INSERT INTO stops (id, scope, stopped, at, by, why, finding) VALUES (77, 'playbook:cart', TRUE, '2025-03-01', 'x', '', ''), "
+        "(78, 'playbook:cart', FALSE, '2025-03-02', 'x', '', ''), (79, 'playbook:car', TRUE, '2025-03-02', 'x', '', '')",
         "UPDATE attempts SET switch = 77 WHERE touch_id = {cart}",
         "UPDATE attempts SET switch = 79 WHERE touch_id <> {cart}",
     ),
