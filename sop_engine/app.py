@@ -280,8 +280,8 @@ def _outbox_row(message: "Message", channel: "Channel") -> dict[str, object]:
     }
 
 
-def open_app(settings: Settings) -> App:
+def open_app(settings: Settings, *, hurried: bool = False) -> App:
     """An app on the database of the settings, reading projects with the language and speaking through the channels."""
     from sop_engine.language.load import load
 
-    return App(open_engine(settings.database_url), settings, load, adapter_for)
+    return App(open_engine(settings.database_url, hurried=hurried), settings, load, adapter_for)

@@ -14,6 +14,7 @@ from sop_engine.cli import (
     counting,
     database,
     demo,
+    examining,
     explaining,
     importing,
     knowing,
@@ -109,6 +110,7 @@ for part in (
     listing,
     explaining,
     knowing,
+    examining,
     backtesting,
     demo,
 ):

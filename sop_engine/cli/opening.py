@@ -43,14 +43,14 @@ def read_project(folder: Path) -> tuple[dict[str, str], "Project"]:
     return files, checked.project
 
 
-def open_database(folder: Path) -> "App":
+def open_database(folder: Path, *, hurried: bool = False) -> "App":
     """The engine on the project's database. A SQLite file is made and brought up to date here; PostgreSQL by `sop db upgrade`.
 
     Raises BadFile where there is no project, Refused when the database is not at this version.
     """
     from sop_engine.store.migrate import is_current, upgrade
 
-    app = open_engine_of(folder)
+    app = open_engine_of(folder, hurried=hurried)
     if app.engine.dialect.name == "sqlite":
         upgrade(app.engine)
     elif not is_current(app.engine):
@@ -58,7 +58,7 @@ def open_database(folder: Path) -> "App":
     return app
 
 
-def open_engine_of(folder: Path) -> "App":
+def open_engine_of(folder: Path, *, hurried: bool = False) -> "App":
     """The engine on the project's database as it is. Raises BadFile where there is no project."""
     from sop_engine.app import open_app
     from sop_engine.settings import load
@@ -70,7 +70,7 @@ def open_engine_of(folder: Path) -> "App":
     file = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:///") and not file.exists() and not (folder / "playbooks").is_dir():
         raise BadFile(f"the folder '{folder}' has no 'playbooks' and no database. Name the folder of a project with --project.")
-    app = open_app(settings.model_copy(update={"database_url": url}))
+    app = open_app(settings.model_copy(update={"database_url": url}), hurried=hurried)
     _opened.append(app)
     return app
 

@@ -49,7 +49,9 @@ def worker(
         raise Refused("REMAP_SIGTERM is set: it would cut workers off in the middle of a commit. Unset it.")
     settings = _ready(project)
     begin_telling(settings.log, "json")
-    run_worker(settings, lambda: open_database(project), queues=chosen, concurrency=concurrency, name=name or _own_name("worker"))
+    run_worker(
+        settings, lambda: open_database(project, hurried=True), queues=chosen, concurrency=concurrency, name=name or _own_name("worker")
+    )
 
 
 def scheduler(
@@ -71,11 +73,11 @@ def scheduler(
     from sop_engine.worker.tasks import Broker, celery_app, prefix_of
 
     settings = _ready(project)
-    broker = Broker(celery_app(settings, lambda: open_database(project)))
+    broker = Broker(celery_app(settings, lambda: open_database(project, hurried=True)))
     prefix = prefix_of(settings)
     jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url, prefix).answers)
     memory = RedisMemory(settings.redis_url, prefix)
-    process = Scheduler(lambda: open_database(project), clock, name or _own_name("scheduler"), jobs, memory)
+    process = Scheduler(lambda: open_database(project, hurried=True), clock, name or _own_name("scheduler"), jobs, memory)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: process.stop())
     typer.echo(f"scheduler {process.name}: waiting to lead, or leading; SIGTERM ends it.")
@@ -87,7 +89,7 @@ def scheduler(
 
 def _ready(project: Path) -> "Settings":
     """The settings, after a look that the database is there and at this version; the connection is closed before any fork."""
-    app = open_database(project)
+    app = open_database(project, hurried=True)
     with app.transaction() as tx:
         app.live(tx)
     app.engine.dispose()

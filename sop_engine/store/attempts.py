@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from sop_engine.store.columns import table_of
+from sop_engine.store.run_tables import TouchRow
 from sop_engine.store.safety_tables import AttemptRow, LateResultRow
+from sop_engine.store.tables import UserRow
 
 attempts = table_of(AttemptRow)
 late_results = table_of(LateResultRow)
@@ -94,3 +96,11 @@ def forget_messages(tx: Connection, before: datetime, most: int = 10_000) -> int
 def touches_by_key(tx: Connection, keys: Sequence[str]) -> dict[str, int]:
     """The touch each key was made for."""
     return {row.key: row.touch_id for row in tx.execute(select(attempts.c.key, attempts.c.touch_id).where(attempts.c.key.in_(keys)))}
+
+
+def begun_since(tx: Connection, since: datetime) -> Iterable[Row[Any]]:
+    """Calls begun since then, each with the purpose of its touch and the zone of its user."""
+    c, t, u = attempts.c, table_of(TouchRow).c, table_of(UserRow).c
+    columns = select(c.id, c.touch_id, c.channel, c.began_at, t.purpose, u.timezone)
+    joined = columns.join(table_of(TouchRow), t.id == c.touch_id).join(table_of(UserRow), u.id == c.user_id)
+    return tx.execute(joined.where(c.began_at >= since).order_by(c.id), execution_options={"yield_per": 1000})

@@ -9,20 +9,26 @@ from sqlalchemy.pool import StaticPool
 
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
 REPLAY_CACHE_KB = 256_000  # a replay is one short life of one process
-READS = "postgresql_readonly"  # the option of a connection that only reads; SQLite takes no lock for it then
 READ_LIMIT_MS = 3_000
 CONNECT_S = 5
 
 
-def open_engine(url: str, *, durable: bool = True) -> Engine:
+PATIENT = {"statement_timeout": 0, "lock_timeout": 0, "idle_in_transaction_session_timeout": 600_000}  # ms: an apply or an upgrade is long
+HURRIED = {"statement_timeout": 60_000, "lock_timeout": 20_000, "idle_in_transaction_session_timeout": 60_000}  # worker and scheduler
+
+
+def open_engine(url: str, *, durable: bool = True, hurried: bool = False) -> Engine:
     """An engine for a SQLite file, `sqlite://` in memory, or PostgreSQL (`postgresql://…`, spoken by psycopg 3).
 
-    Not `durable`: a SQLite file that may be lost with the power, as that of a replay, which can be made again.
+    Not `durable`: a SQLite file that may be lost with the power, as that of a replay, which can be made again. `hurried`: a process
+    that works for many; on PostgreSQL its statements and its waits for locks end in errors after a while, and the work is done again.
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url, durable)
-    options = {"hide_parameters": True, "connect_args": {"connect_timeout": CONNECT_S}}  # no value of a user in the text of an error
-    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True, **options)
+    limits = " ".join(f"-c {name}={ms}" for name, ms in (HURRIED if hurried else PATIENT).items())
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    arguments = {"connect_timeout": CONNECT_S, "options": limits}
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)  # no value of a user in an error
 
 
 def _open_sqlite(url: str, durable: bool) -> Engine:
@@ -46,7 +52,7 @@ def _open_sqlite(url: str, durable: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads_only") else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -59,9 +65,28 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that cannot write: it holds nobody up, and PostgreSQL ends it after a few seconds."""
-    with engine.connect().execution_options(**{READS: True}) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {READ_LIMIT_MS}")
-        yield connection
+def reading(engine: Engine, *, limit_ms: int = 0) -> Iterator[Connection]:
+    """One transaction that sees one moment, can write nothing, and makes no writer wait; PostgreSQL ends a statement after the limit."""
+    if engine.dialect.name == "postgresql":
+        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    else:
+        options = {"reads_only": True}
+    with engine.connect().execution_options(**options) as connection:
+        if engine.dialect.name == "postgresql":
+            with connection.begin():
+                if limit_ms:
+                    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit_ms}")
+                yield connection
+        else:
+            yield from _reading_sqlite(connection)
+
+
+def _reading_sqlite(connection: Connection) -> Iterator[Connection]:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("PRAGMA query_only = ON")
+    try:
+        with connection.begin():
+            yield connection
+    finally:
+        raw.execute("PRAGMA query_only = OFF")

@@ -70,6 +70,18 @@ def latest_versions(tx: Connection) -> dict[str, Version]:
     return {r.flow: Version(r.flow, r.number, r.fingerprint, r.release, r.texts) for r in tx.execute(joined)}
 
 
+def all_versions(tx: Connection) -> list[Version]:
+    """Every version of every flow, oldest first."""
+    rows = tx.execute(select(versions).order_by(versions.c.flow, versions.c.number))
+    return [Version(r.flow, r.number, r.fingerprint, r.release, r.texts) for r in rows]
+
+
+def last_new_release(tx: Connection) -> datetime | None:
+    """When a release that was not there before was last applied."""
+    at: datetime | None = tx.execute(select(func.max(releases.c.applied_at))).scalar()
+    return at
+
+
 def get_version(tx: Connection, flow: str, number: int) -> Version | None:
     """One version of a flow."""
     row = tx.execute(select(versions).where(versions.c.flow == flow, versions.c.number == number)).first()

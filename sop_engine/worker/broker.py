@@ -3,6 +3,8 @@
 import time
 from contextlib import suppress
 
+from sop_engine.core.broker_report import BrokerReport
+
 PATIENCE_S = 1.0
 ASKED_EVERY_S = 2.0
 
@@ -64,3 +66,16 @@ class RedisMemory:
 
         with suppress(redis.RedisError):
             self._client.set(self._prefix + name, value)
+
+
+def inspect(redis_url: str) -> BrokerReport:
+    """What Redis says of itself; a server that hides its settings is taken at its word as far as it goes."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(redis_url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S, decode_responses=True) as client:
+            about: dict[str, object] = client.info()
+    except (redis.RedisError, OSError) as error:
+        return BrokerReport(False, problem=type(error).__name__)
+    keeps = str(about.get("aof_enabled", 0)) == "1"
+    return BrokerReport(True, str(about.get("redis_version", "")), str(about.get("maxmemory_policy", "")), keeps)
