@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,13 +23,19 @@ from tests.channels.http_server import HttpServer
 from tests.shop import Shop
 from tests.shop_project import BENEFIT, Scripted, text
 
-PHONE, MAIL, NAME = "13812345678", "qingqing@secret.example", "欧阳青青"
-CODE, KEY, SECRET = "ZXQW-1234-ASDF", "user-kxq-77", "aHVzaC1odXNoLTktaHVzaC1odXNoLTktaHVzaCE="
+PHONE, MAIL, NAME, CODE, KEY, SECRET = (
+    "13812345678",
+    "qingqing@secret.example",
+    "欧阳青青",
+    "ZXQW-1234-ASDF",
+    "user-kxq-77",
+    "aHVzaC1odXNoLTktaHVzaC1odXNoLTktaHVzaCE=",
+)
 MARKED = (PHONE, MAIL, NAME, CODE, KEY, SECRET)
 
 FLOW = f"""
 playbook: gifts
-intent: serve
+intent: welcome
 start: {{event: visit}}
 goal: buys
 steps:
@@ -74,16 +79,15 @@ def test_marked_values_are_nowhere_to_be_seen_from_outside(
     begin_tracing("run", SimpleSpanProcessor(exporter))
     unfriendly = f"no such {PHONE} {MAIL} {NAME}"
     with HttpServer(500, unfriendly.encode()) as server:
-        endpoint = Endpoint(f"http://127.0.0.1:{server.port}/{SECRET}", (SECRET,), (("x-token", SECRET),), loopback=True)
-        with closing(Webhook(endpoint)) as webhook:
-            channels = {"push": webhook, "mail": Scripted([DeliveryError("unknown", "no_answer", unfriendly), RuntimeError(unfriendly)])}
-            shop = Shop(engine, FLOW, texts=TEXTS, channels=channels, start="2025-03-01 09:00")  # type: ignore[arg-type]
-            shop.codes("tens", CODE)
-            shop.user(KEY, phone=PHONE, mail=MAIL, mail_ok=True, name=NAME)
-            with span("day", count=1):
-                shop.event(KEY, "visit")
-                shop.until("2025-03-01 14:00")
-            assert server.requests
+        webhook = Webhook(Endpoint(f"http://127.0.0.1:{server.port}/{SECRET}", (SECRET,), (("x-token", SECRET),), loopback=True))
+        channels = {"push": webhook, "mail": Scripted([DeliveryError("unknown", "no_answer", unfriendly), RuntimeError(unfriendly)])}
+        shop = Shop(engine, FLOW, texts=TEXTS, channels=channels, start="2025-03-01 09:00")  # type: ignore[arg-type]
+        shop.codes("tens", CODE)
+        shop.user(KEY, phone=PHONE, mail=MAIL, mail_ok=True, name=NAME)
+        with span("day", count=1):
+            shop.event(KEY, "visit")
+            shop.until("2025-03-01 18:00")
+        assert server.requests
     assert {state.partition(":")[0] for state in shop.states(KEY)} == {"gift", "broken", "letter", "push"}
     assert CODE in shop.texts_sent(KEY)[0]
     tell("touch", touch=1, outcome="sent", **{"phone": PHONE, "text": NAME})

@@ -90,7 +90,9 @@ def test_an_hour_far_above_the_same_hour_of_other_days_stops(engine: Engine) -> 
 
 
 def test_f48_a_text_that_cannot_be_written_for_some_is_skipped_and_takes_no_code_and_the_playbook_stops(engine: Engine) -> None:
-    gift = "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  hi: {after: 1h, give: gift, send: gift}\n"
+    gift = (
+        "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  hi: {after: 1h, give: gift, send: gift}\n"
+    )
     texts = {"gift": text("gift", "sms", variables="benefit.code: required, name: Dear", body="{{ name }} {{ benefit.code }}")}
     shop = Shop(engine, f"benefits:\n  gift: {{pool: p, {BENEFIT}}}\n---\n{gift}", start="2025-03-20 09:00", texts=texts)
     shop.jump("2025-03-20 10:00")
