@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from sop_engine.core.signs import Job, Leader, Process, Signs
-from sop_engine.store import leases, traffic
+from sop_engine.store import leases, stops, traffic
 from sop_engine.store.clock import database_time
 from sop_engine.store.columns import table_of
 from sop_engine.store.halts import read_halts
@@ -14,6 +14,7 @@ from sop_engine.store.run_tables import PoolRow
 from sop_engine.store.safety_tables import CircuitRow, JobRow, ProcessRow, SetAsideRow
 from sop_engine.store.versions import get_mark
 
+BY_ITSELF = "sop"  # what stands in `by` where no operator did it
 LATELY = timedelta(minutes=10)
 MOST_PROCESSES = 200
 
@@ -40,7 +41,7 @@ def read_signs(tx: Connection, now: datetime, *, release: str) -> Signs:
         attempts_window_s=window,
         skipped=traffic.recent_skips(tx, now),
         open_runs=traffic.estimate_open_runs(tx),
-        stopped=sorted(halts.stopped),
+        stopped={row.scope: row.by == BY_ITSELF for row in stops.list_stopped(tx)},
         leader=_leader(tx, clock),
         jobs=_jobs(tx, now),
         processes=_processes(tx, now),

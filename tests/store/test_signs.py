@@ -130,7 +130,7 @@ def test_who_leads_and_what_stands_still_is_seen(engine: Engine) -> None:
     ]
     assert seen_now.processes == [Process("w1", "worker", 2, 4)]
     assert seen_now.circuits == {"mail": False, "sms": True}
-    assert (seen_now.set_aside, seen_now.pool_codes, seen_now.stopped) == (2, {"p": 7}, ["channel:sms"])
+    assert (seen_now.set_aside, seen_now.pool_codes, seen_now.stopped) == (2, {"p": 7}, {"channel:sms": False})
     assert (seen_now.safe_mode, seen_now.released) == (True, True)
 
 
