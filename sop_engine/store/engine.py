@@ -71,6 +71,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
     with engine.connect().execution_options(**options) as connection:
         if engine.dialect.name == "postgresql":
             with connection.begin():
+                connection.exec_driver_sql("SET LOCAL work_mem = '128MB'")  # what reads a whole table sorts it in memory
+                connection.exec_driver_sql("SET LOCAL jit = off")
                 yield connection
         else:
             yield from _reading_sqlite(connection)
