@@ -16,6 +16,7 @@ from sop_engine.core.interest import Interest, interest_of, with_quiet_days
 from sop_engine.core.ladder import LEASE_S, Ladder, ladder_of
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
+from sop_engine.core.ramp import Ramp
 from sop_engine.settings import Settings
 from sop_engine.store import outbox, versions
 from sop_engine.store.clock import LeaseClock, database_time
@@ -48,6 +49,7 @@ class Live:
     release: str
     project: Project
     numbers: Mapping[str, int] = field(default_factory=dict)  # flow -> version
+    opening: Mapping[str, list[Ramp]] = field(default_factory=dict)  # flow -> versions that opened slowly, or still do
 
     @cached_property
     def interest(self) -> Interest:
@@ -112,7 +114,7 @@ class App:
             raise NotFound("no project has been applied to this database yet: run 'sop apply' first")
         if self._live is None or self._live.release != release:
             numbers = {v.flow: v.number for v in versions.latest_versions(tx).values()}
-            self._live = Live(release, self.project_of(tx, release), numbers)
+            self._live = Live(release, self.project_of(tx, release), numbers, versions.opening(tx))
             self._pinned.clear()
         return self._live
 

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     instance: str = Field("", description="the name the database must have (sop doctor shows it): with another one nothing is sent")
     lease_s: float = Field(LEASE_S, ge=0.5, le=600, description="seconds a worker holds what it took; all other waits follow from it")
     max_inflight: int = Field(2000, ge=1, description="the most touches that wait in the broker at once")
+    log: Literal["auto", "json", "text", "off"] = Field(
+        "auto", description="what is written to stderr: json is one object a line; auto: json of services, warnings as text of `sop run`"
+    )
+    late_alarm_s: float = Field(900, ge=0, description="seconds a touch may be due and not gone out before /readyz turns red; 0: any")
     sending: Annotated[Literal["off", "live"], BeforeValidator(_mode)] = Field(
         "off", description="live sends for real; with anything else every message stays in the outbox on this machine"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sop_engine.actions.end import end_runs, refresh_close
 from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.existing import start_existing
+from sop_engine.actions.ramping import starts_forecast
 from sop_engine.actions.refresh import fit_due
 from sop_engine.actions.scheduled import FIRED
 from sop_engine.actions.start import timing_of
@@ -38,6 +39,7 @@ class Change:
     new: int | None
     running: int = 0
     approve_by: str = ""
+    ramp: int | None = None  # the new version opens slowly: so many starts a day are forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,16 @@ class Options:
     stop: bool = False
     approved_by: str = ""
     by: str = ""  # who applies it
+    at_once: bool = False  # new versions are open to everybody from the first day
 
 
-def preview(app: App, project: Project) -> list[Change]:
-    """What applying this project would change, flow by flow; nothing is written."""
+def preview(app: App, project: Project, now: datetime | None = None) -> list[Change]:
+    """What applying this project now would change, flow by flow; nothing is written. Without `now` no version opens slowly."""
     with app.transaction() as tx:
-        return _changes(tx, project)
+        return _changes(tx, project, now)
 
 
-def _changes(tx: "Connection", project: Project) -> list[Change]:
+def _changes(tx: "Connection", project: Project, slowly_from: datetime | None) -> list[Change]:
     latest = versions.latest_versions(tx)
     running = runs.count_open(tx)
     changes = []
@@ -67,7 +70,8 @@ def _changes(tx: "Connection", project: Project) -> list[Change]:
         number = 1 if old is None else old.number if same else old.number + 1
         older = sum(many for (name, version), many in running.items() if name == flow.id and version != number)
         kind = "new" if old is None else "same" if same else "changed"
-        changes.append(Change(flow.id, kind, old.number if old else None, number, older, flow.approve_by))
+        ramp = starts_forecast(tx, flow.id, slowly_from) if kind == "changed" and slowly_from is not None else None
+        changes.append(Change(flow.id, kind, old.number if old else None, number, older, flow.approve_by, ramp))
     for name, version in latest.items():
         many = sum(n for (flow, _), n in running.items() if flow == name)
         if name not in project.flows and many:
@@ -80,16 +84,16 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
     options = options or Options()
     with app.transaction() as tx:
         lock_everybody(tx)
-        changes = _changes(tx, project)
+        changes = _changes(tx, project, None if options.at_once or app.rehearsal is not None else now)
         _need_approval(changes, options)
         versions.add_release(tx, project.hash, files, now)
         for change in changes:
             if change.kind in ("new", "changed") and change.new is not None:
                 mark = fingerprint(project.flows[change.flow], project)
-                version = versions.Version(change.flow, change.new, mark, project.hash)
+                version = versions.Version(change.flow, change.new, mark, project.hash, ramp=change.ramp)
                 versions.add_version(tx, version, now, approved_by=options.approved_by)
         versions.set_mark(tx, RELEASE, project.hash)
-        _first_marks(tx, now, project)
+        _first_marks(tx, now, project, app.settings.instance)
         app.forget_live()
         work = Work(app, tx, app.live(tx), now)
         _bring_up(work, changes)
@@ -115,9 +119,9 @@ def _need_approval(changes: Sequence[Change], options: Options) -> None:
         raise Refused(f"these flows need an approval before they go live: {listed}. Say who approved with --approved-by NAME.")
 
 
-def _first_marks(tx: "Connection", now: datetime, project: Project) -> None:
+def _first_marks(tx: "Connection", now: datetime, project: Project, instance: str) -> None:
     if versions.get_mark(tx, INSTANCE) is None:
-        versions.set_mark(tx, INSTANCE, hashlib.sha256(f"{project.settings.name}{now.isoformat()}".encode()).hexdigest()[:16])
+        versions.set_mark(tx, INSTANCE, instance or hashlib.sha256(f"{project.settings.name}{now.isoformat()}".encode()).hexdigest()[:16])
     if versions.get_mark(tx, SWEPT) is None:
         versions.set_mark(tx, SWEPT, str(now.astimezone(project.zone).date().toordinal()))
     versions.keep_marks(tx, FIRED, project.flows)  # a flow that comes back later has missed nothing

@@ -86,8 +86,12 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
 
 def _key(work: Work, item: Item, channel: str) -> str:
     """The same for every repeat of a call: of the instance, the touch, the channel and how often it was proven not accepted."""
-    text = f"{work.app.instance(work.tx)}|{item.touch.id}|{channel}|{item.touch.proof}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return key_of(work.app.instance(work.tx), item.touch.id, channel, item.touch.proof)
+
+
+def key_of(instance: str, touch_id: int, channel: str, proof: int) -> str:
+    """The key of a call, from what it is made of."""
+    return hashlib.sha256(f"{instance}|{touch_id}|{channel}|{proof}".encode()).hexdigest()[:32]
 
 
 def attempt_of(work: Work, item: Item, channel: Channel, message: Message, seen: Seen) -> Attempt:

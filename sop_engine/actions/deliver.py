@@ -1,6 +1,5 @@
 """Delivers claimed touches: the intent in one transaction, the call to the channel outside of any, the outcome in another."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
 from sop_engine.actions.pacing import paced
+from sop_engine.actions.telling import tell, telling
 from sop_engine.app import App
 from sop_engine.channels.contract import Channel as Adapter
 from sop_engine.channels.contract import Receipt, call
@@ -24,8 +24,6 @@ from sop_engine.store.set_aside import may_be_one_user, said
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-log = logging.getLogger("sop.deliver")
 
 Hints = Sequence[tuple[int, int]]
 MOST_TOGETHER = 20  # calls over the network that share one intent: what a crash among them leaves unknown
@@ -115,7 +113,7 @@ def _one_by_one(app: App, hints: Hints, watch: Watch, error: Exception) -> int:
     """One touch cannot be decided, for a reason nobody foresaw: the others go on without it, and it fails alone."""
     if len(hints) > 1:
         return sum(_deliver_round(app, [hint], watch) for hint in hints)
-    log.error("touch_failed", extra={"touch": hints[0][0], "error": said(error)})
+    tell("touch_failed", level="error", touch=hints[0][0], error=said(error))
     with app.work(watch.now) as work:
         for touch in queue.hold(work.tx, queue.queued_for_delivery(work.tx, hints), "queued"):
             row = {"touch": touch.id, "state": "failed", "reason": "error", "detail": said(error), "done_at": work.now}
@@ -138,8 +136,21 @@ def conclude(app: App, answers: Sequence[tuple[Intent, Answer]], now: datetime) 
         _note_accounts(work.tx, answers, now)
         watched = "delivered" in work.live.interest.event_kinds
     cp("after_settle_commit")
+    if telling():
+        for intent, answer in answers:
+            _tell(intent, answer)
     if watched:
         record_events(app, [_delivered(i, now) for i, a in answers if isinstance(a, Receipt) and a.stage == "delivered"], now)
+
+
+def _tell(intent: Intent, answer: Answer) -> None:
+    item = intent.item
+    outcome = answer.stage if isinstance(answer, Receipt) else answer.kind
+    reason = None if isinstance(answer, Receipt) else answer.reason
+    tell(
+        "touch", run=item.run.id, touch=item.touch.id, version=item.run.version, flow=item.flow.id, step=item.step.name,
+        channel=intent.channel, outcome=outcome, reason=reason, epoch=item.touch.epoch,
+    )  # fmt: skip
 
 
 def _speak(app: App, channel: Channel, intents: Sequence[Intent], watch: Watch) -> Iterator[tuple[Intent, Answer]]:

@@ -26,8 +26,8 @@ def refusal(halts: Halts, settings: Settings) -> str | None:
     """The same of what was read before."""
     if settings.instance and settings.instance != halts.name:
         return (
-            f"SOP_INSTANCE is '{settings.instance}', and this database is '{halts.name}': nothing is sent. If this is a copy that is to work "
-            "on its own, run 'sop adopt'; else put SOP_DATABASE_URL or SOP_INSTANCE right."
+            f"SOP_INSTANCE is '{settings.instance}', and this database is '{halts.name}': nothing is sent. "
+            "If this is a copy that is to work on its own, run 'sop adopt'; else put SOP_DATABASE_URL or SOP_INSTANCE right."
         )
     if halts.safe_mode is not None:
         return f"safe mode since {halts.safe_mode['at']}: {halts.safe_mode['why']} Nothing is sent until 'sop reconcile'."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sop_engine.actions.apply import Change, preview
@@ -39,9 +40,9 @@ class Plan:
         return sum(f.change.kind == kind for f in self.flows)
 
 
-def plan_of(app: App, project: Project) -> Plan:
-    """What applying the project would change; nothing is written."""
-    changes = preview(app, project)
+def plan_of(app: App, project: Project, now: datetime | None = None) -> Plan:
+    """What applying the project now would change; nothing is written. Without `now` new versions are open to all at once."""
+    changes = preview(app, project, now)
     with app.transaction() as tx:
         flows = tuple(_flow_plan(app, tx, c, project) for c in changes if c.kind != "same" or c.running)
     needed = tuple(f"{c.flow} ({c.approve_by})" for c in changes if c.approve_by and c.kind in ("new", "changed"))

@@ -18,7 +18,7 @@ from sop_engine.core.delivery import GiveUp, Repeat, Uncertain, Wait, settle_unk
 from sop_engine.core.errors import DeliveryError, NotFound, Refused
 from sop_engine.core.guard import Send, look
 from sop_engine.core.run import Touch
-from sop_engine.store import attempts, grants, queue, stops, touches
+from sop_engine.store import attempts, audit, grants, queue, stops, touches
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import lock_users, people, take_turns
@@ -174,7 +174,7 @@ def _may_repeat(work: Work, known: Gathered, item: Item, one: Lost) -> bool:
     return isinstance(decision, Send) and decision.channel is not None and decision.channel.name == one.attempt.channel
 
 
-def decide(app: App, touch_id: int, now: datetime, *, sent: bool) -> str:
+def decide(app: App, touch_id: int, now: datetime, *, sent: bool, by: str) -> str:
     """An operator knows what became of a touch: it was sent, or it was not and may be tried again. Returns the state it is in now.
 
     Raises NotFound when there is no such touch, Refused when its outcome is known.
@@ -193,6 +193,7 @@ def decide(app: App, touch_id: int, now: datetime, *, sent: bool) -> str:
             accepted(work, found, None)
         else:
             not_accepted(work, found, "not_accepted")
+        audit.note(work.tx, by, "decided an unknown outcome", {"touch": touch_id, "sent": sent}, now)
         return "sent" if sent else "planned"
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from sop_engine.actions.ramping import Opening
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.enrolment import Past, Refused, anchor_of, refuse_start
 from sop_engine.core.experiment import arm_for, in_global_holdout, in_rollout, salt_of
 from sop_engine.core.interest import held_names, user_names
 from sop_engine.core.playbook import Flow
+from sop_engine.core.project import Project
 from sop_engine.core.schedule import RunTimes, Timing, Wanted, all_late, wanted
 from sop_engine.store import facts as store_facts
 from sop_engine.store import runs, touches
@@ -28,6 +30,7 @@ class Candidate:
     event_id: int | None = None
     event: Mapping[str, Value | None] = field(default_factory=dict)  # fields of the event
     before: Facts | None = None  # facts as they were just before the event
+    version: int | None = None  # None: the live one; 0: none is open to the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def start_runs(work: Work, candidates: Sequence[Candidate]) -> int:
     ordered = sorted(candidates, key=lambda c: (c.before is None, -c.flow.rank, c.flow.order))  # starts by events first
     users = {c.user_id for c in ordered}
     known = people(work.tx, users)
+    ordered = _by_version(work, ordered, known)
     pasts = runs.past_runs(work.tx, users, {c.flow.id for c in ordered})
     facts = store_facts.read_facts(work.tx, work.project, _names(ordered), Scope.of(users), work.now)
     arms = _Arms(work, {c.flow.experiment_name for c in ordered if c.flow.variants or c.flow.holdout}, users)
@@ -80,6 +84,8 @@ def _judge(work: Work, one: Candidate, person: Person, facts: Facts, past: Past)
     refused = refuse_start(flow, {**(one.before or facts), **event}, past, at, zone, inside_rollout=_inside(work, flow, person))
     if refused is not None:
         return refused
+    if one.version == 0:
+        return Refused("ramp", "a new version opens slowly, and the one before it cannot be started")
     anchor = anchor_of(flow, facts, at.astimezone(zone).date())
     if anchor is None:
         return Refused("no_anchor", f"{flow.anchor} is unknown")
@@ -91,7 +97,7 @@ def _judge(work: Work, one: Candidate, person: Person, facts: Facts, past: Past)
     new = runs.NewRun(
         user_id=one.user_id,
         flow=flow.id,
-        version=work.live.numbers.get(flow.id, 1),
+        version=one.version or work.live.numbers.get(flow.id, 1),
         start_key=one.start_key,
         cause=one.cause,
         started_at=at,
@@ -103,6 +109,16 @@ def _judge(work: Work, one: Candidate, person: Person, facts: Facts, past: Past)
         start_event_id=one.event_id,
     )
     return Ready(one, new, plan)
+
+
+def _by_version(work: Work, candidates: Sequence[Candidate], known: Mapping[int, Person]) -> list[Candidate]:
+    """While a new version of a flow opens, each candidate with the version that is open to the user."""
+    opening = Opening(work)
+    found = []
+    for one in candidates:
+        version = opening.version(one.flow, known[one.user_id].key)
+        found.append(one if version is None else replace(one, flow=version.flow, version=version.number))
+    return found
 
 
 def timing_of(work: Work, person: Person, facts: Facts) -> Timing:
@@ -152,7 +168,7 @@ class _Arms:
 def _write(work: Work, ready: Sequence[Ready]) -> int:
     ids = runs.add_runs(work.tx, [r.new for r in ready])
     rows = [
-        touches.touch_row(work.project, run_id, r.new.user_id, r.candidate.flow, w)
+        touches.touch_row(_texts_of(work, r), run_id, r.new.user_id, r.candidate.flow, w)
         for run_id, r in zip(ids, ready, strict=True)
         if run_id is not None
         for w in r.plan
@@ -161,6 +177,12 @@ def _write(work: Work, ready: Sequence[Ready]) -> int:
     idle: dict[int, datetime | None] = {i: r.new.started_at for i, r in zip(ids, ready, strict=True) if i is not None and not r.plan}
     runs.set_close(work.tx, {i: at for i, at in idle.items() if not _only_waits(ready, ids, i)})
     return sum(1 for i in ids if i is not None)
+
+
+def _texts_of(work: Work, ready: Ready) -> Project:
+    """The project with the texts of the run's version."""
+    pinned = work.app.pinned(work, ready.new.flow, ready.new.version) if ready.candidate.version else None
+    return pinned[1] if pinned else work.project
 
 
 def _only_waits(ready: Sequence[Ready], ids: Sequence[int | None], run_id: int) -> bool:

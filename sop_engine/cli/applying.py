@@ -36,7 +36,7 @@ def plan(project: Folder = HERE, no_test: NoTest = False, as_json: AsJson = Fals
       sop plan --no-test --json
     """
     _, read = read_project(project)
-    found, results = _planned(project, read, no_test=no_test)
+    found, results = _planned(project, read, no_test=no_test, slowly=True)
     show({**plain(found), "stories": _held(results)}, as_json, _told(found, results))
 
 
@@ -46,6 +46,7 @@ def apply(
     texts: Annotated[bool, typer.Option("--texts", help="Give corrected wording to running users; they keep their steps.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End the runs of flows that are no longer in the project.")] = False,
     approved_by: Annotated[str, typer.Option("--approved-by", metavar="NAME", help="Who approved flows that need it.")] = "",
+    at_once: Annotated[bool, typer.Option("--at-once", help="Open new versions to all new users on the first day.")] = False,
     by: By = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     no_test: NoTest = False,
@@ -66,7 +67,7 @@ def apply(
     from sop_engine.actions.apply import apply as make_live
 
     files, read = read_project(project)
-    found, results = _planned(project, read, no_test=no_test)
+    found, results = _planned(project, read, no_test=no_test, slowly=not at_once)
     show({**plain(found), "stories": _held(results)}, as_json, _told(found, results))
     failed = [r.story.title for r in results if not r.ok]
     if failed:
@@ -76,16 +77,16 @@ def apply(
         typer.confirm("Apply?", abort=True, err=True)
     app = open_database(project)
     with progress("placing users"):
-        make_live(app, files, read, clock(), Options(move, texts, stop, approved_by, who(by)))
+        make_live(app, files, read, clock(), Options(move, texts, stop, approved_by, who(by), at_once))
     if not as_json:
         typer.echo("Applied.")
 
 
-def _planned(folder: Path, read: "Project", *, no_test: bool) -> tuple["Plan", list["Result"]]:
+def _planned(folder: Path, read: "Project", *, no_test: bool, slowly: bool) -> tuple["Plan", list["Result"]]:
     from sop_engine.actions.planning import plan_of, stories_about
     from sop_engine.actions.rehearse import play_all
 
-    found = plan_of(open_database(folder), read)
+    found = plan_of(open_database(folder), read, clock() if slowly else None)
     stories = [] if no_test else stories_about(read, found.flows)
     results: list[Result] = []
     with progress("playing stories") as say:
@@ -118,6 +119,12 @@ def _flow_lines(flow: "FlowPlan") -> list[str]:
         gone = change.kind == "removed"
         told = "their flow is gone, and they go on to their end; --stop ends them" if gone else "they stay on it; --move carries them over"
         lines.append(f"    {many(change.running, 'run is', 'runs are')} on an older version: {told}.")
+    if change.ramp is not None:
+        from sop_engine.core.ramp import share_of
+
+        first, second = (f"{share_of(change.ramp, day):.0%}" for day in (0, 1))
+        told = f"{first} of new users on the first day, {second} on the second, then all"
+        lines.append(f"    opens slowly, for {change.ramp:,} start a day: {told}; --at-once opens it to all.")
     return lines
 
 

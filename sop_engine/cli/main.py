@@ -20,6 +20,7 @@ from sop_engine.cli import (
     knowing,
     listing,
     recording,
+    restoring,
     running,
     saying,
     schema,
@@ -29,6 +30,7 @@ from sop_engine.cli import (
     testing,
     ticking,
     unknowns,
+    web,
 )
 from sop_engine.cli.opening import close_databases
 from sop_engine.cli.problems import count_of, in_text
@@ -79,7 +81,7 @@ def _say(error: SopError) -> None:
 
 def _unforeseen(error: Exception) -> str:
     """A database that cannot be used is the operator's affair; anything else is a mistake of ours."""
-    first = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+    first = str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:300]  # a database names values on later lines
     if type(error).__module__.startswith("sqlalchemy"):
         return f"Error: the database cannot be used: {first}. Look at SOP_DATABASE_URL, and whether another process holds the database."
     return f"Error: this should not have happened: {type(error).__name__}: {first}. With SOP_TRACE=1 it is shown where."
@@ -99,8 +101,10 @@ for part in (
     importing,
     running,
     serving,
+    web,
     ticking,
     stopping,
+    restoring,
     recording,
     counting,
     listing,

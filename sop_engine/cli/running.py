@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,10 +36,15 @@ def run(
       sop run
       sop run --every 60
     """
+    from sop_engine.actions.telling import begin_telling
+    from sop_engine.actions.tracing import begin_tracing
+
     app = open_database(project)
     stop = threading.Event()
     with only_one(app):
         _check_applied(app)
+        begin_telling(app.settings.log, "quiet")
+        begin_tracing("run")
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda _sign, _frame: stop.set())
         mode = "sending is live" if app.settings.sending == "live" else "nothing leaves this machine: messages go to the outbox"
@@ -53,7 +59,8 @@ def keep_going(app: "App", wait: Callable[[float], bool], every: float, now: Cal
     while not over:
         told = _tried(app, now())
         if told:
-            say(told)
+            with suppress(OSError):  # a full disk behind our output stops nothing
+                say(told)
         over = wait(every)
 
 
@@ -62,7 +69,7 @@ def _tried(app: "App", now: datetime) -> str:
     try:
         return one_beat(app, now)
     except Exception as error:
-        what = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+        what = str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:300]  # a database names values on later lines
         return f"{now:%Y-%m-%d %H:%M:%S} UTC  this beat failed and will be tried again: {type(error).__name__}: {what}"
 
 

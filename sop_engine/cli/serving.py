@@ -37,6 +37,7 @@ def worker(
       sop worker
       sop worker --queues service --concurrency 1
     """
+    from sop_engine.actions.telling import begin_telling
     from sop_engine.worker.options import QUEUES
     from sop_engine.worker.tasks import run_worker
 
@@ -47,6 +48,7 @@ def worker(
     if os.environ.get("REMAP_SIGTERM"):
         raise Refused("REMAP_SIGTERM is set: it would cut workers off in the middle of a commit. Unset it.")
     settings = _ready(project)
+    begin_telling(settings.log, "json")
     run_worker(
         settings, lambda: open_database(project, hurried=True), queues=chosen, concurrency=concurrency, name=name or _own_name("worker")
     )
@@ -64,17 +66,23 @@ def scheduler(
     Examples:
       sop scheduler
     """
-    from sop_engine.worker.broker import Redis
+    from sop_engine.actions.telling import begin_telling
+    from sop_engine.actions.tracing import begin_tracing
+    from sop_engine.worker.broker import Redis, RedisMemory
     from sop_engine.worker.scheduler import Scheduler, jobs_of
-    from sop_engine.worker.tasks import Broker, celery_app
+    from sop_engine.worker.tasks import Broker, celery_app, prefix_of
 
     settings = _ready(project)
     broker = Broker(celery_app(settings, lambda: open_database(project, hurried=True)))
-    jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url).answers)
-    process = Scheduler(lambda: open_database(project, hurried=True), clock, name or _own_name("scheduler"), jobs)
+    prefix = prefix_of(settings)
+    jobs = jobs_of(broker.deliver, broker.slices, Redis(settings.redis_url, prefix).answers)
+    memory = RedisMemory(settings.redis_url, prefix)
+    process = Scheduler(lambda: open_database(project, hurried=True), clock, name or _own_name("scheduler"), jobs, memory)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: process.stop())
     typer.echo(f"scheduler {process.name}: waiting to lead, or leading; SIGTERM ends it.")
+    begin_telling(settings.log, "json")
+    begin_tracing("scheduler")
     process.run()
     typer.echo("ended")
 

@@ -7,6 +7,7 @@ import typer
 
 from sop_engine.cli.listing import Limit
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
+from sop_engine.cli.operator import By, who
 from sop_engine.cli.output import AsJson, local, show, table
 from sop_engine.core.errors import BadInput
 
@@ -66,7 +67,7 @@ def _next(one: dict[str, Any], zone: ZoneInfo) -> str:
 def resolve(
     touch: Annotated[int, typer.Argument(help="The number of the touch, from 'sop unknown list'.")],
     as_: Annotated[str, typer.Option("--as", metavar="OUTCOME", help="sent, or not_sent: then it is tried again.")],
-    by: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so; your login if not said.")] = None,
+    by: By = "",
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +84,7 @@ def resolve(
 
     if as_ not in ("sent", "not_sent"):
         raise BadInput(f"'{as_}' is no outcome. Write sent or not_sent.")
-    state = decide(open_database(project), touch, clock(), sent=as_ == "sent")
+    state = decide(open_database(project), touch, clock(), sent=as_ == "sent", by=who(by))
     show(
         {"touch": touch, "state": state},
         as_json,

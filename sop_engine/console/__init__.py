@@ -1,1 +1,1 @@
-"""The console: pages rendered on the server."""
+"""The console: health, readiness and metrics today; pages rendered on the server come later."""

@@ -86,6 +86,13 @@ def first_of_key(tx: Connection, key: str) -> datetime:
     return found
 
 
+def forget_messages(tx: Connection, before: datetime, most: int = 10_000) -> int:
+    """Take the whole messages out of attempts that were settled before; how many, at most so many at a time."""
+    c = attempts.c
+    old = select(c.id).where(c.began_at < before, c.settled_at.is_not(None), c.message.is_not(None)).limit(most)
+    return tx.execute(update(attempts).where(c.id.in_(old)).values(message=None)).rowcount
+
+
 def touches_by_key(tx: Connection, keys: Sequence[str]) -> dict[str, int]:
     """The touch each key was made for."""
     return {row.key: row.touch_id for row in tx.execute(select(attempts.c.key, attempts.c.touch_id).where(attempts.c.key.in_(keys)))}

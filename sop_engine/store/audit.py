@@ -55,7 +55,7 @@ def broken(tx: Connection) -> list[str]:
 def _broken_links(tx: Connection) -> Iterator[str]:
     before = ""
     for row in tx.execute(select(audit).order_by(audit.c.id).execution_options(yield_per=PAGE)):
-        if row.hash != chained(before, row._mapping):
+        if row.hash != chained(before, row._asdict()):
             yield f"row {row.id} of the audit log, or the one before it, is not as it was written"
         before = row.hash
 

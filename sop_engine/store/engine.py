@@ -9,6 +9,8 @@ from sqlalchemy.pool import StaticPool
 
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
 REPLAY_CACHE_KB = 256_000  # a replay is one short life of one process
+READ_LIMIT_MS = 3_000
+CONNECT_S = 5
 
 
 PATIENT = {"statement_timeout": 0, "lock_timeout": 0, "idle_in_transaction_session_timeout": 600_000}  # ms: an apply or an upgrade is long
@@ -23,14 +25,15 @@ def open_engine(url: str, *, durable: bool = True, hurried: bool = False) -> Eng
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url, durable)
-    options = " ".join(f"-c {name}={ms}" for name, ms in (HURRIED if hurried else PATIENT).items())
+    limits = " ".join(f"-c {name}={ms}" for name, ms in (HURRIED if hurried else PATIENT).items())
     url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
+    arguments = {"connect_timeout": CONNECT_S, "options": limits}
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)  # no value of a user in an error
 
 
 def _open_sqlite(url: str, durable: bool) -> Engine:
     in_memory = url in ("sqlite://", "sqlite:///:memory:")
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    options: dict[str, Any] = {"hide_parameters": True, "connect_args": {"check_same_thread": False}}
     if in_memory:
         options["poolclass"] = StaticPool
     engine = create_engine(url, **options)
@@ -62,8 +65,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that sees one moment, can write nothing, and makes no writer wait."""
+def reading(engine: Engine, *, limit_ms: int = 0) -> Iterator[Connection]:
+    """One transaction that sees one moment, can write nothing, and makes no writer wait; PostgreSQL ends a statement after the limit."""
     if engine.dialect.name == "postgresql":
         options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     else:
@@ -73,6 +76,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
             with connection.begin():
                 connection.exec_driver_sql("SET LOCAL work_mem = '128MB'")  # what reads a whole table sorts it in memory
                 connection.exec_driver_sql("SET LOCAL jit = off")
+                if limit_ms:
+                    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit_ms}")
                 yield connection
         else:
             yield from _reading_sqlite(connection)

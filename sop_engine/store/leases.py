@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, literal, select, update
 
 from sop_engine.core.errors import Refused
 from sop_engine.store.columns import table_of
@@ -30,16 +30,19 @@ def read(tx: Connection, name: str = LEADER) -> Lease | None:
     return None if row is None else Lease(row.holder, row.epoch, row.until, row.pulse)
 
 
-def take(tx: Connection, holder: str, ttl: timedelta, at: datetime, *, name: str = LEADER) -> Lease | None:
-    """Take a lease that nobody holds at this time (the database's), with a new epoch; None when somebody does."""
+def take(tx: Connection, holder: str, ttl: timedelta, at: datetime, *, name: str = LEADER, alone: bool = False) -> Lease | None:
+    """Take a lease that nobody holds at this time (the database's), with a new epoch; None when somebody does.
+
+    `alone`: it is known that no other process lives, so what an earlier one held is free.
+    """
     found = read(tx, name)
-    if found is not None and found.until > at:
+    if found is not None and found.until > at and not alone:
         return None
     if found is None:
         return _first(tx, holder, ttl, at, name)
     # Waits for transactions of the old holder that are still open: after this, none of them can be committed.
     tx.execute(select(leases.c.epoch).where(leases.c.name == name).with_for_update())
-    mine = leases.c.name == name, leases.c.until <= at
+    mine = leases.c.name == name, (leases.c.until <= at) | literal(alone)
     values = {"holder": holder, "epoch": leases.c.epoch + 1, "until": at + ttl, "pulse": leases.c.pulse + 1}
     row = tx.execute(update(leases).where(*mine).values(values).returning(leases)).first()
     return None if row is None else Lease(row.holder, row.epoch, row.until, row.pulse)

@@ -1,5 +1,6 @@
 """Brings a database to the tables this version of the engine expects, and tells which revision it is at."""
 
+from functools import cache
 from typing import Any
 
 from alembic import command
@@ -36,7 +37,18 @@ def revision(engine: Engine) -> str | None:
 
 def is_current(engine: Engine) -> bool:
     """Whether the database has every revision of this version of the engine."""
-    return revision(engine) == ScriptDirectory.from_config(config_for(None)).get_current_head()
+    return revision(engine) == head()
+
+
+def at_head(tx: Connection) -> bool:
+    """The same, within a transaction."""
+    return _revision(tx) == head()
+
+
+@cache
+def head() -> str | None:
+    """The newest revision of this version of the engine."""
+    return ScriptDirectory.from_config(config_for(None)).get_current_head()
 
 
 def config_for(connection: Connection | None) -> Config:

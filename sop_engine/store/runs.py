@@ -244,6 +244,12 @@ def set_version(tx: Connection, ids: Sequence[int], number: int) -> None:
     tx.execute(update(runs).where(runs.c.id.in_(ids)).values(version=number))
 
 
+def count_started(tx: Connection, flow: str, since: datetime, until: datetime) -> int:
+    """Runs of a flow that started in this time."""
+    mine = runs.c.flow == flow, runs.c.started_at >= since, runs.c.started_at < until
+    return int(tx.execute(select(func.count()).select_from(runs).where(*mine)).scalar_one())
+
+
 def any_open(tx: Connection) -> bool:
     """Whether any run is open."""
     return tx.execute(select(runs.c.id).where(runs.c.state == "open").limit(1)).first() is not None

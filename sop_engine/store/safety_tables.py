@@ -164,7 +164,7 @@ class BucketRow(SQLModel, table=True):
 
 
 class SendCountRow(SQLModel, table=True):
-    """How many intents of a step over a channel began in the five minutes from `slot` on: what the watch compares with. Kept for 15 days."""
+    """How many intents of a step over a channel began in the five minutes from `slot` on, for 15 days: the watch compares with them."""
 
     __tablename__ = "send_counts"
     __table_args__ = (Index("ix_send_counts_slot", "slot"),)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select
 
 from sop_engine.store.attempts import attempts
 from sop_engine.store.columns import table_of
@@ -50,22 +50,24 @@ def forget_before(tx: Connection, at: datetime) -> None:
     tx.execute(delete(counts).where(counts.c.slot < at))
 
 
-def by_step(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
+def by_step(tx: Connection, since: datetime) -> Sequence[Any]:
     """(flow, step, sends) since then."""
     c = counts.c
-    return tx.execute(select(c.flow, c.step, func.sum(c.sends).label("sends")).where(c.slot >= since).group_by(c.flow, c.step)).all()
+    statement: Select[Any] = select(c.flow, c.step, func.sum(c.sends).label("sends"))
+    return tx.execute(statement.where(c.slot >= since).group_by(c.flow, c.step)).all()
 
 
-def by_channel(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
+def by_channel(tx: Connection, since: datetime) -> Sequence[Any]:
     """(flow, channel, sends) since then."""
     c = counts.c
-    return tx.execute(select(c.flow, c.channel, func.sum(c.sends).label("sends")).where(c.slot >= since).group_by(c.flow, c.channel)).all()
+    statement: Select[Any] = select(c.flow, c.channel, func.sum(c.sends).label("sends"))
+    return tx.execute(statement.where(c.slot >= since).group_by(c.flow, c.channel)).all()
 
 
-def slots_of(tx: Connection, flows: Sequence[str], since: datetime, *, step: str | None = None) -> Sequence[Row[Any]]:
+def slots_of(tx: Connection, flows: Sequence[str], since: datetime, *, step: str | None = None) -> Sequence[Any]:
     """(slot, sends) of these flows, or of one step, since then."""
     c = counts.c
-    statement = select(c.slot, func.sum(c.sends).label("sends")).where(c.flow.in_(flows), c.slot >= since).group_by(c.slot)
+    statement: Select[Any] = select(c.slot, func.sum(c.sends).label("sends")).where(c.flow.in_(flows), c.slot >= since).group_by(c.slot)
     return tx.execute(statement if step is None else statement.where(c.step == step)).all()
 
 

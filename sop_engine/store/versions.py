@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from sop_engine.core.ramp import Ramp
 from sop_engine.store.columns import table_of
 from sop_engine.store.tables import MarkRow, ReleaseRow, VersionRow
 
@@ -23,6 +24,7 @@ class Version:
     fingerprint: str
     release: str
     texts: str = ""
+    ramp: int | None = None  # it opens slowly: the starts a day that were forecast
 
 
 def get_mark(tx: Connection, name: str) -> str | None:
@@ -35,6 +37,11 @@ def set_mark(tx: Connection, name: str, value: str) -> None:
     """Remember something small."""
     if tx.execute(update(marks).where(marks.c.name == name).values(value=value)).rowcount == 0:
         tx.execute(insert(marks).values(name=name, value=value))
+
+
+def forget_mark(tx: Connection, name: str) -> None:
+    """Forget it."""
+    tx.execute(delete(marks).where(marks.c.name == name))
 
 
 def keep_marks(tx: Connection, prefix: str, names: Collection[str]) -> None:
@@ -79,6 +86,15 @@ def get_version(tx: Connection, flow: str, number: int) -> Version | None:
     """One version of a flow."""
     row = tx.execute(select(versions).where(versions.c.flow == flow, versions.c.number == number)).first()
     return None if row is None else Version(row.flow, row.number, row.fingerprint, row.release, row.texts)
+
+
+def opening(tx: Connection) -> dict[str, list[Ramp]]:
+    """By flow: the versions that opened slowly, or still do."""
+    c = versions.c
+    found: dict[str, list[Ramp]] = {}
+    for row in tx.execute(select(c.flow, c.number, c.created_at, c.ramp).where(c.ramp.is_not(None))):
+        found.setdefault(row.flow, []).append(Ramp(row.number, row.created_at, row.ramp))
+    return found
 
 
 def add_version(tx: Connection, version: Version, now: datetime, *, approved_by: str = "") -> None:

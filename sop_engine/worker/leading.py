@@ -1,12 +1,12 @@
 """Leads while it holds the lease: taken and renewed in the background, given up before anybody else may take it."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sop_engine.actions.telling import tell
 from sop_engine.app import App
 from sop_engine.core.errors import Refused
 from sop_engine.store import leases
@@ -15,14 +15,13 @@ from sop_engine.store.clock import database_time
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-log = logging.getLogger("sop.leader")
-
 
 class Leader:
     """One candidate. `app` is its own: renewing must not wait for what the leader does."""
 
-    def __init__(self, app: App, holder: str, *, after: Callable[["Connection", leases.Lease], object] | None = None) -> None:
-        self._app, self._holder, self._after = app, holder, after
+    def __init__(self, app: App, holder: str, *, after: Callable[[], object] = lambda: None, alone: bool = False) -> None:
+        """`after` is called before the lease is first taken and after every renewal. `alone`: no other process can live."""
+        self._app, self._holder, self._after, self._alone = app, holder, after, alone
         self._ttl: timedelta = app.ladder.lease / 8  # 15 s of the usual 120
         self._lease: leases.Lease | None = None
         self._until = 0.0  # of this process's own clock: some time before the lease is over
@@ -41,6 +40,7 @@ class Leader:
 
     def start(self) -> None:
         """Try to lead, now and again and again in the background."""
+        self._look()
         self.try_once()
         self._thread.start()
 
@@ -66,19 +66,29 @@ class Leader:
         try:
             with self._app.transaction() as tx:
                 at, held = database_time(tx), self._lease
-                found = leases.renew(tx, held, self._ttl, at) if held is not None else leases.take(tx, self._holder, self._ttl, at)
-                if found is not None and self._after is not None:
-                    self._after(tx, found)
+                found = (
+                    leases.renew(tx, held, self._ttl, at)
+                    if held is not None
+                    else leases.take(tx, self._holder, self._ttl, at, alone=self._alone)
+                )
         except Exception as error:  # the database is away: it leads until its time is over, then no more
-            log.warning("lease_not_renewed", extra={"error": type(error).__name__})
+            tell("lease_not_renewed", level="warning", error=type(error).__name__)
             return self.leads
         if found is not None and held is None:
-            log.warning("leading", extra={"epoch": found.epoch})
+            tell("leading", epoch=found.epoch)
         if found is None and held is not None:
-            log.warning("leadership_lost", extra={"epoch": held.epoch})
+            tell("leadership_lost", level="warning", epoch=held.epoch)
         self._lease = found
         self._until = begun + self._ttl.total_seconds() * 13 / 15 if found is not None else 0.0
+        if found is not None:
+            self._look()
         return self.leads
+
+    def _look(self) -> None:
+        try:
+            self._after()
+        except Exception as error:
+            tell("not_looked", level="warning", error=type(error).__name__)
 
     def _keep(self) -> None:
         while not self._stop.wait(self._ttl.total_seconds() / 3):

@@ -1,25 +1,26 @@
 """The scheduler: a handful of recurring jobs, none per user. Several may run; one leads, and only the leader's jobs do anything."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
+from sop_engine.actions.restored import Memory, watch_pulse
 from sop_engine.actions.scheduled import start_scheduled
 from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
+from sop_engine.actions.telling import tell
+from sop_engine.actions.tracing import span
+from sop_engine.actions.watch import watch
 from sop_engine.app import App
-from sop_engine.store import processes
+from sop_engine.store import attempts, audit, processes
 from sop_engine.worker.leading import Leader
 
-log = logging.getLogger("sop.scheduler")
-
+KEPT = timedelta(days=30)  # whole messages are kept so long after the call, for a repeat or a look
 RELEASE, RESCUE = timedelta(seconds=1), timedelta(seconds=10)
 Do = Callable[[App, datetime], object]
 
@@ -59,8 +60,24 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("unknown", "asking", RESCUE, resolve_unknown),
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), start_scheduled),
+        Job("watch", "watching", timedelta(seconds=30), watch),
+        Job("seal", "watching", timedelta(seconds=60), seal),
+        Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
+
+
+def seal(app: App, now: datetime) -> None:
+    """Seal the changes of touches into the chain of what was done."""
+    with app.transaction() as tx:
+        audit.seal(tx, now)
+
+
+def tidy(app: App, now: datetime) -> None:
+    """Let go of what nobody needs any more."""
+    with app.transaction() as tx:
+        processes.forget(tx, now)
+        attempts.forget_messages(tx, now - KEPT)
 
 
 @dataclass
@@ -71,7 +88,7 @@ class Scheduler:
     clock: Callable[[], datetime]
     name: str
     jobs: Iterable[Job]
-    after_renewal: Callable[[Any, Any], object] | None = None
+    memory: Memory
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -81,7 +98,8 @@ class Scheduler:
         from apscheduler.triggers.interval import IntervalTrigger
 
         app, jobs = self.opener(), list(self.jobs)
-        leader = Leader(replace(app), self.name, after=self.after_renewal)
+        own = replace(app)
+        leader = Leader(own, self.name, after=lambda: watch_pulse(own, self.memory, self.clock()))
         scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={group: ThreadPoolExecutor(1) for group in sorted({"default", *(job.group for job in jobs)})},
@@ -119,12 +137,13 @@ def run_job(job: Job, app: App, leader: Leader, clock: Callable[[], datetime]) -
     if not leader.leads:
         return False
     try:
-        job.do(app, clock())
+        with span(f"job {job.name}", job=job.name):
+            job.do(app, clock())
         with app.transaction() as tx:
             processes.job_done(tx, job.name, job.every, clock())
     except Exception as error:
         if leader.leads:  # otherwise another leads by now, and has its own record
-            log.warning("job_failed", extra={"job": job.name, "error": type(error).__name__})
+            tell("job_failed", level="warning", job=job.name, error=type(error).__name__)
             _remember(job, app, clock(), f"{type(error).__name__}: {' '.join(str(getattr(error, 'orig', None) or error).split())}")
         return False
     return True
@@ -135,4 +154,4 @@ def _remember(job: Job, app: App, at: datetime, error: str) -> None:
         with app.transaction() as tx:
             processes.job_failed(tx, job.name, job.every, at, error)
     except Exception as again:
-        log.warning("job_not_recorded", extra={"job": job.name, "error": type(again).__name__})
+        tell("job_not_recorded", level="warning", job=job.name, error=type(again).__name__)

@@ -1,6 +1,5 @@
 """The Celery application: its tasks take hints, which may come twice, late or never, and do what the rows say."""
 
-import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,15 +13,18 @@ from redis.exceptions import RedisError
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.release import BATCH, Hints
 from sop_engine.actions.slicing import AT_ONCE, do_slice
+from sop_engine.actions.telling import begin_telling, tell
+from sop_engine.actions.tracing import begin_tracing, span
 from sop_engine.app import App
 from sop_engine.core.errors import Refused
 from sop_engine.core.ladder import ladder_of
 from sop_engine.settings import Settings
 from sop_engine.store.slices import Hint as SliceHint
+from sop_engine.worker.broker import Redis
+from sop_engine.worker.heart import Heart
 from sop_engine.worker.options import PREFIX, QUEUES, options
 from sop_engine.worker.pace import SharedPace
 
-log = logging.getLogger("sop.worker")
 DELIVER, SLICE = PREFIX + "deliver", PREFIX + "slice"
 BIGGEST_ID = 2**62
 TASK = re.compile(r"(sweep:\d{1,7}|refresh:[0-9T:.+-]{10,40})")
@@ -35,10 +37,10 @@ def clock() -> datetime:
 
 
 class Worker:
-    """One process of the pool: it opens its own database and channels after the fork."""
+    """One process of the pool: it opens its own database and channels after the fork. `worked` is called when a task is over."""
 
-    def __init__(self, opener: Opener) -> None:
-        self._opener = opener
+    def __init__(self, opener: Opener, worked: Callable[[], object]) -> None:
+        self._opener, self._worked = opener, worked
         self._app: App | None = None
 
     @property
@@ -49,6 +51,38 @@ class Worker:
             self._app.pace = SharedPace(self._app.settings) if self._app.settings.redis_url else None
         return self._app
 
+    def begin(self, log: str) -> None:
+        """Begin to tell, in this process."""
+        begin_telling(log, "json")
+        begin_tracing("worker")
+
+    def deliver(self, pairs: Any) -> int:
+        """The task that delivers touches; how many were handed to a channel."""
+        hints = checked(pairs)
+        if hints is None:
+            tell("bad_hint", level="warning", count=len(pairs) if isinstance(pairs, list) else None)
+            return 0
+        try:
+            with span("deliver", count=len(hints)):
+                return deliver(self.app, hints, clock())
+        except SoftTimeLimitExceeded:  # what it held comes back when its lease is over
+            tell("out_of_time", level="warning", count=len(hints))
+            return 0
+        finally:
+            self._worked()
+
+    def slices(self, hints: Any) -> int:
+        """The task that does slices of a midnight or a refresh; how many it did."""
+        asked = checked_slices(hints)
+        if asked is None:
+            tell("bad_hint", level="warning", count=len(hints) if isinstance(hints, list) else None)
+            return 0
+        try:
+            with span("slices", task=asked[0][0], count=len(asked)):
+                return sum(do_slice(self.app, task, first, clock(), epoch=epoch) is not None for task, first, epoch in asked)
+        finally:
+            self._worked()
+
     def close(self) -> None:
         """Let go of connections."""
         if self._app is not None:
@@ -56,42 +90,22 @@ class Worker:
             self._app.engine.dispose()
 
 
-def celery_app(settings: Settings, opener: Opener) -> Celery:
-    """The application with its tasks. Raises Refused without SOP_REDIS_URL."""
+def prefix_of(settings: Settings) -> str:
+    """Begins every name in Redis: several installations may share one."""
+    return f"sop:{settings.instance}:" if settings.instance else "sop:"
+
+
+def celery_app(settings: Settings, opener: Opener, *, worked: Callable[[], object] = lambda: None) -> Celery:
+    """The application with its tasks; `worked` is called when one is over. Raises Refused without SOP_REDIS_URL."""
     if not settings.redis_url:
-        raise Refused(
-            "SOP_REDIS_URL is not set: workers take their hints from Redis. Without it, 'sop run' does everything in one process."
-        )
+        raise Refused("workers take their hints from Redis: set SOP_REDIS_URL. Without it, 'sop run' does everything in one process.")
     celery = Celery("sop", set_as_current=False)
-    celery.conf.update(
-        options(settings.redis_url, ladder_of(settings.lease_s), prefix=f"sop:{settings.instance}:" if settings.instance else "sop:")
-    )
-    worker = Worker(opener)
-
-    @celery.task(name=DELIVER)  # type: ignore[untyped-decorator]
-    def deliver_hints(pairs: Any) -> int:
-        hints = checked(pairs)
-        if hints is None:
-            log.warning("bad_hint", extra={"size": len(pairs) if isinstance(pairs, list) else None})
-            return 0
-        try:
-            return deliver(worker.app, hints, clock())
-        except SoftTimeLimitExceeded:  # what it held comes back when its lease is over
-            log.warning("out_of_time", extra={"size": len(hints)})
-            return 0
-
-    @celery.task(name=SLICE)  # type: ignore[untyped-decorator]
-    def do_slices(hints: Any) -> int:
-        asked = checked_slices(hints)
-        if asked is None:
-            log.warning("bad_hint", extra={"size": len(hints) if isinstance(hints, list) else None})
-            return 0
-        return sum(do_slice(worker.app, task, first, clock(), epoch=epoch) is not None for task, first, epoch in asked)
-
-    def end(**_told: Any) -> None:
-        worker.close()
-
-    signals.worker_process_shutdown.connect(end, weak=False)
+    celery.conf.update(options(settings.redis_url, ladder_of(settings.lease_s), prefix=prefix_of(settings)))
+    worker = Worker(opener, worked)
+    celery.task(worker.deliver, name=DELIVER)
+    celery.task(worker.slices, name=SLICE)
+    signals.worker_process_init.connect(lambda **_told: worker.begin(settings.log), weak=False)
+    signals.worker_process_shutdown.connect(lambda **_told: worker.close(), weak=False)
     return celery
 
 
@@ -136,10 +150,15 @@ class Broker:
             raise Refused(f"Redis does not take messages now ({type(error).__name__}): nothing is lost, it is tried again") from error
 
 
-def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], concurrency: int, name: str, level: str = "WARNING") -> int:
+def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], concurrency: int, name: str) -> None:
     """Work until told to end: TERM finishes what is being sent and gives back the rest."""
-    celery = celery_app(settings, opener)
+    heart = Heart(opener, name, [PREFIX + q for q in queues], Redis(settings.redis_url, prefix_of(settings)), clock)
+    celery = celery_app(settings, opener, worked=heart.worked)
+    every_s = ladder_of(settings.lease_s).call.total_seconds()
+    signals.worker_ready.connect(lambda **_told: heart.start(every_s), weak=False)
     words = ["worker", "--without-gossip", "--without-mingle", "--queues", ",".join(PREFIX + q for q in queues)]
-    words += ["--concurrency", str(concurrency), "--hostname", name, "--loglevel", level]
-    celery.worker_main(words)
-    return 0
+    words += ["--concurrency", str(concurrency), "--hostname", name, "--loglevel", "WARNING"]
+    try:
+        celery.worker_main(words)
+    finally:
+        heart.stop()

@@ -13,11 +13,14 @@ from sqlalchemy import Engine, text
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.intend import intend
+from sop_engine.actions.slicing import do_slice
 from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import Work
 from sop_engine.core.records import EventRecord
 from sop_engine.store import queue, versions
 from sop_engine.store.engine import open_engine
+from sop_engine.store.people import SLICE
+from sop_engine.store.slices import Hint
 from tests.conftest import Databases
 from tests.shop import Shop
 from tests.shop_project import BENEFIT
@@ -226,3 +229,63 @@ def test_midnights_events_and_deliveries_at_the_same_time_all_come_through(postg
         assert versions.get_mark(tx, SWEPT) == str(shop.now.astimezone(shop.zone).toordinal())
     assert all(len(shop.moves(name, "stage")) == 2 for name in names)
     assert all(Counter(r.flow for r in shop.runs(name))["back/lost"] == 1 for name in names)
+
+
+def test_a_slice_waits_for_who_works_on_its_users_and_not_for_others(postgres: Engine) -> None:
+    shop = Shop(postgres, STAGE, start="2025-03-01 10:00")
+    for name in ("u1", "u2"):
+        shop.user(name)
+    with shop.app.transaction() as tx:
+        tx.execute(text("UPDATE users SET id = :far WHERE key = 'u2'"), {"far": SLICE + 1})
+        for table in ("placements", "user_metrics", "moves"):
+            tx.execute(text(f"UPDATE {table} SET user_id = :far WHERE user_id = 2"), {"far": SLICE + 1})
+    shop.until("2025-03-03 23:59")
+    visit = shop.record("u1", "visit", "2025-03-03 23:59", {})
+    shop.jump("2025-03-04 00:00")
+    hints: list[Hint] = []
+    catch_up(shop.app, shop.now, hints.extend)
+    (task, near, _), (_, far, _) = hints
+    done: list[int | None] = []
+
+    def beside(work: Work) -> None:
+        store(work, visit)
+        done.append(do_slice(shop.app, task, far, shop.now))  # would wait for ever, if it did
+
+    while_open(shop, beside, lambda: done.append(do_slice(shop.app, task, near, shop.now)))
+    assert done == [1, 0]
+    assert (shop.facts("u1", "stage"), shop.facts("u2", "stage")) == (["awake"], ["lost"])
+
+
+def test_slices_by_two_workers_amid_events_that_bring_new_and_old_users_all_come_through(postgres: Engine) -> None:
+    shop = Shop(postgres, STAGE, FLOW.replace("NAME", "a"), start="2025-03-01 10:00")
+    names = [f"user{n}" for n in range(12)]
+    for name in names:
+        shop.user(name)
+    failed: list[Exception] = []
+
+    def guarded(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:
+            failed.append(error)
+
+    for day in range(2, 8):
+        shop.jump(f"2025-03-{day:02d} 00:00")
+        hints: list[Hint] = []
+        catch_up(shop.app, shop.now, hints.extend)
+        fresh = [f"day{day}user{n}" for n in range(3)]
+        early = [shop.record(name, "cart", f"2025-02-{28 - day:02d} 10:00", {}) for name in names[::3]]  # they joined before we knew
+        told = [*early, *(shop.record(name, "cart", shop.local(), {}) for name in (*fresh, *names[1::3]))]
+        tell = [lambda now=shop.now, told=told[::way]: record_events(shop.app, told, now) for way in (1, -1)]
+        work = [lambda now=shop.now, hint=hint: do_slice(shop.app, *hint[:2], now) for hint in hints * 2]
+        workers = [Thread(target=guarded, args=(act,)) for act in (*tell, *work, shop.beat)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(DEADLINE_S)
+        shop.beat()
+    assert failed == []
+    with shop.app.transaction() as tx:
+        assert versions.get_mark(tx, SWEPT) == str(shop.now.astimezone(shop.zone).toordinal())
+        assert tx.execute(text("SELECT COUNT(*) FROM slices")).scalar() == 0
+    assert all(Counter(r.flow for r in shop.runs(name))["back/lost"] <= 1 for name in names)

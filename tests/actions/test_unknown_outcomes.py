@@ -159,13 +159,13 @@ def test_an_operator_says_what_became_of_it(engine: Engine, sent: bool) -> None:
     shop = begin(engine, sms, send="receipt", more=", late: 7d")
     shop.until("2025-03-01 12:00")
     touch = shop.touches()[0].id
-    assert decide(shop.app, touch, shop.now, sent=sent) == ("sent" if sent else "planned")
+    assert decide(shop.app, touch, shop.now, sent=sent, by="me") == ("sent" if sent else "planned")
     shop.beat()
     assert (shop.states(), len(sms.handed)) == (["hi:sent"], 1 if sent else 2)
     with pytest.raises(Refused, match="is known: it is sent"):
-        decide(shop.app, touch, shop.now, sent=False)
+        decide(shop.app, touch, shop.now, sent=False, by="me")
     with pytest.raises(NotFound, match="there is no touch 99"):
-        decide(shop.app, 99, shop.now, sent=True)
+        decide(shop.app, 99, shop.now, sent=True, by="me")
 
 
 def test_a_crash_between_intent_and_outbox_is_found_out_by_looking_into_it(engine: Engine) -> None:
@@ -183,6 +183,8 @@ def test_a_crash_between_intent_and_outbox_is_found_out_by_looking_into_it(engin
     hints = shop.claim()
     with shop.app.work(shop.now) as work:
         intend(work, queue.queued_for_delivery(work.tx, hints))
+    shop.jump("2025-03-01 11:03")
+    assert shop.beat().lost == 1
     shop.until("2025-03-01 11:10")
     assert shop.states() == ["hi:sent"]
     assert len(shop.outbox()) == 1

@@ -13,6 +13,7 @@ from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.store import fits, metric_values, tags
 from sop_engine.store.events import add_events
 from sop_engine.store.layers import known
+from sop_engine.store.people import filled
 from sop_engine.store.placements import place
 from sop_engine.store.scope import Scope
 from sop_engine.store.users import add_users, ensure_users
@@ -47,8 +48,9 @@ def fit_of(tx: Connection, project: Project, metric: Metric, now: datetime) -> F
     return fitting.fit_rank(metric, values) if metric.verb == "rank" else fitting.fit_cuts(metric, values)
 
 
-def place_everybody(tx: Connection, project: Project, now: datetime, *, cause: str = "import") -> None:
-    """Tags by rule, then every model in order."""
-    tags.refresh_rule_tags(tx, project, Scope.everybody(), now)
-    for model in models_in_order(project):
-        place(tx, known(tx, project, now), model, Scope.everybody(), now, cause=cause, release="test")
+def place_everybody(tx: Connection, project: Project, now: datetime, *, cause: str = "import", size: int = 0) -> None:
+    """Tags by rule, then every model in order; all users at once, or slice by slice of so many ids."""
+    for scope in [Scope.between(first, size) for first in filled(tx, size)] if size else [Scope.everybody()]:
+        tags.refresh_rule_tags(tx, project, scope, now)
+        for model in models_in_order(project):
+            place(tx, known(tx, project, now), model, scope, now, cause=cause, release="test")

@@ -73,14 +73,14 @@ def in_the_language(value: object) -> Value | None:
     return None if value is None else Decimal(str(value))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_levels_flags_and_facts_are_those_of_the_golden_users_in_any_order_of_arrival(engine: Engine, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "size"), [(1, 0), (2, 4)], ids=["at once", "in slices"])
+def test_levels_flags_and_facts_are_those_of_the_golden_users_in_any_order_of_arrival(engine: Engine, seed: int, size: int) -> None:
     golden = golden_users()
     names = [*FACTS.values(), *RFM.values(), *FLAGS.values(), *project().tiers]
     with transaction(engine) as tx:
         ids = fill(tx, project(), golden.users, golden.shuffled(seed), golden.clock)
         fit_everything(tx, project(), golden.clock)
-        place_everybody(tx, project(), golden.clock)
+        place_everybody(tx, project(), golden.clock, size=size)
         facts = read_facts(tx, project(), names, Scope.of(ids.values()), golden.clock)
     for key, expected in golden.expect.items():
         found = facts[ids[key]]

@@ -83,6 +83,7 @@ def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_wakes(production
     first = production.start("scheduler", "--name", "first")
     until(lambda: leader(production) == "first", told=production.logs)
     production.start("scheduler", "--name", "second")
+    until(lambda: "scheduler second" in production.logs(), told=production.logs)
     signal_group(first, signal.SIGSTOP)
     until(lambda: leader(production) == "second", deadline_s=10, told=production.logs)
     signal_group(first, signal.SIGCONT)

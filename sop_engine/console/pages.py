@@ -1,0 +1,73 @@
+"""The web application: /healthz, /readyz and /metrics. It answers whatever the database does, and shows nobody's data."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from sop_engine.actions.telling import tell
+from sop_engine.actions.watching import watch
+from sop_engine.app import App
+from sop_engine.console.looking import Looking
+from sop_engine.console.measures import exposition
+from sop_engine.core.readiness import Check, judge
+from sop_engine.core.signs import Signs
+
+GET = ["GET", "HEAD"]
+
+
+def clock() -> datetime:
+    """Now, aware UTC."""
+    return datetime.now(UTC)
+
+
+def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
+    """The web application on this engine."""
+    web = FastAPI(title="sop", docs_url=None, redoc_url=None, openapi_url=None)
+    looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
+
+    @web.api_route("/healthz", methods=GET)
+    def healthz() -> dict[str, bool]:
+        return {"alive": True}
+
+    @web.api_route("/readyz", methods=GET)
+    def readyz() -> JSONResponse:
+        checks = _checks(looking, app.settings.late_alarm_s)
+        ready = all(check.ok for check in checks)
+        return _json({"ready": ready, "checks": {c.name: {"ok": c.ok, **({"why": c.why} if c.why else {})} for c in checks}}, ready)
+
+    @web.api_route("/metrics", methods=GET)
+    def metrics() -> Response:
+        try:
+            signs = looking.get()
+        except Exception as error:
+            return _json({"error": _away(error)}, False)
+        if signs is None:
+            return _json({"error": "the database is not at this version: run 'sop db upgrade'"}, False)
+        return Response(exposition(signs), media_type=CONTENT_TYPE_LATEST)
+
+    @web.exception_handler(Exception)
+    def unforeseen(_request: Request, error: Exception) -> JSONResponse:
+        tell("page_failed", level="error", error=type(error).__name__)
+        return JSONResponse({"error": "this should not have happened"}, 500)
+
+    return web
+
+
+def _checks(looking: Looking[Signs | None], late_alarm_s: float) -> list[Check]:
+    try:
+        return judge(looking.get(), late_alarm_s)
+    except Exception as error:
+        return [Check("database", _away(error))]
+
+
+def _away(error: Exception) -> str:
+    """Without the error's own text: it may hold what a user is called."""
+    return f"the database does not answer ({type(error).__name__})"
+
+
+def _json(body: dict[str, Any], well: bool) -> JSONResponse:
+    return JSONResponse(body, 200 if well else 503, headers={"Cache-Control": "no-store"} if well else {"Retry-After": "5"})

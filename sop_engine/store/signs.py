@@ -1,0 +1,87 @@
+"""Reads the signs of life in one transaction that only reads: every question is answered along an index or from a small table."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from sop_engine.core.signs import Job, Leader, Process, Signs
+from sop_engine.store import stops, traffic
+from sop_engine.store.clock import database_time
+from sop_engine.store.columns import table_of
+from sop_engine.store.run_tables import PoolRow
+from sop_engine.store.safety_tables import CircuitRow, JobRow, LeaseRow, ProcessRow, SetAsideRow
+from sop_engine.store.versions import get_mark
+
+SAFE_MODE = "safe_mode"  # the mark that forbids sending until somebody has reconciled
+LATELY = timedelta(minutes=10)
+MOST_PROCESSES = 200
+
+leases, jobs, processes = table_of(LeaseRow), table_of(JobRow), table_of(ProcessRow)
+circuits, set_aside, pools = table_of(CircuitRow), table_of(SetAsideRow), table_of(PoolRow)
+
+
+def read_signs(tx: Connection, now: datetime, *, release: str) -> Signs:
+    """Everything there is to see at this moment. `release` is the name of the mark of the live release."""
+    clock = database_time(tx)
+    counted, held_since = traffic.held(tx)
+    due = [at for at in (held_since, traffic.first_due(tx, now)) if at is not None and at <= now]
+    attempts, window = traffic.recent_attempts(tx, now)
+    return Signs(
+        oldest_due_s=(now - min(due)).total_seconds() if due else 0.0,
+        touches={
+            "planned_due": traffic.count_due(tx, now),
+            "queued": counted.get("queued", 0),
+            "sending": counted.get("sending", 0),
+            "unknown": traffic.count_unknown(tx),
+        },
+        planned=traffic.estimate_planned(tx),
+        attempts=attempts,
+        attempts_window_s=window,
+        skipped=traffic.recent_skips(tx, now),
+        open_runs=traffic.estimate_open_runs(tx),
+        stopped=sorted(stops.stopped(tx)),
+        leader=_leader(tx, clock),
+        jobs=_jobs(tx, now),
+        processes=_processes(tx, now),
+        circuits={row.account: row.state != "closed" for row in tx.execute(select(circuits.c.account, circuits.c.state))},
+        set_aside=_count_set_aside(tx),
+        pool_codes=_codes_left(tx),
+        safe_mode=bool(get_mark(tx, SAFE_MODE)),
+        released=get_mark(tx, release) is not None,
+        clock_skew_s=(now - clock).total_seconds(),
+    )
+
+
+def _leader(tx: Connection, clock: datetime) -> Leader | None:
+    row = tx.execute(select(leases.c.epoch, leases.c.until).order_by(leases.c.until.desc()).limit(1)).first()
+    return None if row is None else Leader(row.epoch, (row.until - clock).total_seconds())
+
+
+def _jobs(tx: Connection, now: datetime) -> Sequence[Job]:
+    c = jobs.c
+    rows = tx.execute(select(c.name, c.every_s, c.ok_at, c.failed_at).order_by(c.name))
+    return [
+        Job(r.name, r.every_s, _ago(now, r.ok_at), r.failed_at is not None and (r.ok_at is None or r.ok_at < r.failed_at)) for r in rows
+    ]
+
+
+def _processes(tx: Connection, now: datetime) -> Sequence[Process]:
+    c = processes.c
+    lately = select(c.name, c.kind, c.seen_at, c.worked_at).where(c.seen_at > now - LATELY).order_by(c.seen_at.desc())
+    return [Process(r.name, r.kind, _ago(now, r.seen_at) or 0.0, _ago(now, r.worked_at)) for r in tx.execute(lately.limit(MOST_PROCESSES))]
+
+
+def _ago(now: datetime, at: datetime | None) -> float | None:
+    return None if at is None else max(0.0, (now - at).total_seconds())
+
+
+def _count_set_aside(tx: Connection) -> int:
+    some = select(set_aside.c.id).limit(traffic.COUNTED).subquery()
+    return int(tx.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def _codes_left(tx: Connection) -> dict[str, int]:
+    """By pool, where it has an end."""
+    rows = tx.execute(select(pools.c.name, pools.c.size, pools.c.taken).where(pools.c.size.is_not(None)).order_by(pools.c.name))
+    return {row.name: max(0, row.size - row.taken) for row in rows}
