@@ -1,4 +1,4 @@
-"""F01 F02 F03 F04 F05: a process dies at every point of a touch's life, and again in the recovery; nothing is sent twice, nothing is lost."""
+"""F01 to F05: a process dies at every point of a touch's life, and again in the recovery; nothing is sent twice or lost."""
 
 import ast
 from pathlib import Path
