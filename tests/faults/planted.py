@@ -28,14 +28,12 @@ class Plant:
 
 
 _SAME = "same = {r.id for r in tx.execute(statement.order_by(touches.c.id).with_for_update()) if epochs[r.id] == r.epoch}"
-_CALL = (
-    "        intents = intend(work, queued) if queued else []\n    if not intents:\n        return 0\n"
-    '    cp("after_intent_commit")\n    answers = call_channels(app, intents, watch)\n'
+_AFTER = (
+    "    except Exception as error:\n        if not may_be_one_user(error):\n            raise\n"
+    "        return _one_by_one(app, hints, watch, error)\n    if not intents:\n        return 0\n"
+    '    cp("after_intent_commit")\n'
 )
-_CALL_INSIDE = (
-    "        intents = intend(work, queued) if queued else []\n        answers = call_channels(app, intents, watch)\n"
-    '    if not intents:\n        return 0\n    cp("after_intent_commit")\n'
-)
+_INTEND, _CALL = "            intents = intend(work, queued) if queued else []\n", "answers = call_channels(app, intents, watch)\n"
 FENCING, CRASHES = "tests/faults/test_fencing.py", "tests/faults/test_crash_schedules.py"
 PLANTS = (
     Plant("epoch check", "sop_engine/store/queue.py", _SAME, _SAME.replace(" if epochs[r.id] == r.epoch", ""), (f"{FENCING}::test_f10",)),
@@ -77,8 +75,8 @@ PLANTS = (
     Plant(
         "intent before call",
         "sop_engine/actions/deliver.py",
-        _CALL,
-        _CALL_INSIDE,
+        _INTEND + _AFTER + "    " + _CALL,
+        _INTEND + "            " + _CALL + _AFTER,
         (f"{CRASHES}::test_f01_f02_f03_f04_f05_every_crash_on_sqlite",),
     ),
     Plant(
