@@ -74,6 +74,8 @@ def reading(engine: Engine, *, limit_ms: int = 0) -> Iterator[Connection]:
     with engine.connect().execution_options(**options) as connection:
         if engine.dialect.name == "postgresql":
             with connection.begin():
+                connection.exec_driver_sql("SET LOCAL work_mem = '128MB'")  # what reads a whole table sorts it in memory
+                connection.exec_driver_sql("SET LOCAL jit = off")
                 if limit_ms:
                     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit_ms}")
                 yield connection
