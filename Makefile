@@ -5,7 +5,7 @@ BIN := .venv/bin
 FAST := not server and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test bench lint migration migrations-first constraints
+.PHONY: help demo run check test bench lint migration migrations-first constraints chaos faults race planted soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -55,3 +55,18 @@ define tidy
 	$(BIN)/ruff format --quiet $(1)
 	$(BIN)/ruff check --fix --quiet $(1)
 endef
+
+chaos: .venv/test.stamp ## die at every point and recover: DB=sqlite|postgres MOST=500 SEED=1
+	$(BIN)/python -m tests.faults chaos
+
+faults: .venv/test.stamp ## the fault matrix: which tests hold which row, and all of them
+	$(BIN)/python -m tests.faults faults
+
+race: .venv/test.stamp ## opt-outs and orders against intents, takers against each other: DB=sqlite|postgres TRIALS=1000
+	$(BIN)/python -m tests.faults race
+
+planted: .venv/test.stamp ## take out one safeguard after the other: the tests must notice each
+	$(BIN)/python -m tests.faults planted
+
+soak: .venv/test.stamp ## an hour over real servers with a fault every half minute: MINUTES=60 SEED=1
+	$(BIN)/python -m tests.faults soak

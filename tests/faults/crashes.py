@@ -133,6 +133,15 @@ class Tally:
     wrong: list[str] = field(default_factory=list)  # unknown where it need not be, calls without an attempt, broken invariants
     points: set[str] = field(default_factory=set)
 
+    def add(self, other: "Tally") -> None:
+        """Count what came of others, too."""
+        self.schedules, self.unknown, self.points = (
+            self.schedules + other.schedules,
+            self.unknown + other.unknown,
+            self.points | other.points,
+        )
+        self.duplicates, self.losses, self.wrong = self.duplicates + other.duplicates, self.losses + other.losses, self.wrong + other.wrong
+
     @property
     def clean(self) -> bool:
         """No duplicate, no loss, nothing wrong."""

@@ -57,7 +57,6 @@ def test_f15_f24_redis_and_postgresql_killed_at_once_and_a_worker_with_them(tmp_
         signal_group(wave.production.processes[1], SIGKILL)
         for server in servers:
             restart(server)
-        wave.production.start("worker")
 
     found = live_through(tmp_path, servers, harm)
     assert once(found), found

@@ -1,9 +1,11 @@
 """A wave over real processes: scheduler, workers, PostgreSQL, Redis and a provider of its own, while something dies in the middle of it."""
 
+import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import text
@@ -26,6 +28,7 @@ class Wave:
     production: Production
     provider: Provider
     many: int
+    _replaced: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @staticmethod
     def make(folder: Path, database_url: str, redis_url: str, *, many: int, keyed: bool = True) -> "Wave":
@@ -35,8 +38,6 @@ class Wave:
         shop.mkdir()
         (shop / "channels.toml").write_text(f'["sms"]\nurl = "{provider.url}"\nsecret = "env:FAULT_SECRET"\n')
         live = {"sending": "live", "webhook_loopback": "true", "channels_file": "channels.toml", "lease_s": LEASE_S}
-        import os
-
         os.environ["FAULT_SECRET"] = SECRET
         wave = Wave(Production.make(shop, database_url, redis_url, via="webhook", instance="", **live), provider, many)
         wave._fill()
@@ -56,6 +57,13 @@ class Wave:
         for _ in range(workers):
             self.production.start("worker")
 
+    def keep_running(self) -> None:
+        """Start again what has ended, as a restart policy does."""
+        for n, process in enumerate(self.production.processes):
+            if process.poll() is not None and process not in self._replaced:
+                self._replaced.append(process)
+                self.production.start("scheduler" if n == 0 else "worker")
+
     def states(self) -> Counter[str]:
         """Touches by state; nothing while the database is away."""
         with suppress(DBAPIError), self.production.app.transaction() as tx:
@@ -64,17 +72,23 @@ class Wave:
 
     def when_sent(self, many: int, do: Callable[[], object]) -> None:
         """Wait until so many have reached the provider, then do it."""
-        until(lambda: sum(self.provider.taken().values()) >= many, told=self.production.logs)
+
+        def there() -> bool:
+            self.keep_running()
+            return sum(self.provider.taken().values()) >= many
+
+        until(there, told=self.production.logs)
         do()
 
-    def finish(self, *, deadline_s: float = 120) -> float:
+    def finish(self, *, deadline_s: float = 180) -> float:
         """Wait until nothing is planned, queued or being sent; how many seconds it took."""
-        over = {"sent", "failed", "unknown"}
-        return until(
-            lambda: (found := self.states()) and not set(found) - over and not found["unknown"],
-            deadline_s=deadline_s,
-            told=lambda: f"{self.states()} {self.production.logs()[-4000:]}",
-        )
+        over = {"sent", "failed"}
+
+        def done() -> bool:
+            self.keep_running()
+            return bool(found := self.states()) and not set(found) - over
+
+        return until(done, deadline_s=deadline_s, told=lambda: f"{self.states()} {self.production.logs()[-4000:]}")
 
     def judge(self) -> dict[str, object]:
         """Duplicates and losses by the provider's own log, states, and what is broken."""
