@@ -1,0 +1,62 @@
+"""Says the report of a comparison on a terminal: the answer first, then health, arms and comparisons in columns."""
+
+from collections.abc import Iterator
+
+from sop_engine.cli.output import table
+from sop_engine.core.comparison import text
+from sop_engine.core.comparison.labels import LABELS, STATES
+from sop_engine.core.comparison.phrases import points, rate
+from sop_engine.core.comparison.values import Report
+
+
+def in_text(report: Report, lang: str) -> str:
+    """The report as text."""
+    return "\n\n".join(part for part in _parts(report, lang) if part)
+
+
+def _parts(report: Report, lang: str) -> Iterator[str]:
+    label = LABELS[lang]
+    yield "\n".join(text.header_lines(report, lang))
+    yield report.answer.sentence[lang] + _once(report, lang)
+    yield "\n".join(text.health_lines(report, lang))
+    yield _titled(label["arms"], table(list(text.arm_rows(report, lang)), head=text.arm_head(report, lang), right=range(1, 13)))
+    comparisons = list(text.comparison_rows(report, lang))
+    yield _titled(label["comparisons"], table(comparisons, head=text.comparison_head(lang), right=range(1, 8)))
+    yield "\n".join(text.money_lines(report, lang))
+    yield "\n".join(text.natural_lines(report, lang))
+    yield _tiers(report, lang)
+    yield _guardrails(report, lang)
+
+
+def _once(report: Report, lang: str) -> str:
+    csv_without_plan = report.source.kind == "csv" and report.plan.mode == "open_ended" and report.plan.planned is None
+    return f" {LABELS[lang]['once']}" if csv_without_plan else ""
+
+
+def _titled(title: str, body: str) -> str:
+    return f"{title}\n{body}" if body else ""
+
+
+def _tiers(report: Report, lang: str) -> str:
+    rows = list(text.tier_rows(report, lang))
+    if not rows:
+        return ""
+    told = "\n".join(text.tier_lines(report, lang))
+    return _titled(LABELS[lang]["tiers"], table(rows, head=text.tier_head(lang), right=range(2, 7))) + (f"\n{told}" if told else "")
+
+
+def _guardrails(report: Report, lang: str) -> str:
+    rows = [
+        [
+            g.name,
+            g.variant,
+            "-" if g.rate is None else rate(g.rate, 2),
+            "-" if g.low is None or g.high is None else f"{points(g.low, 2)} – {points(g.high, 2)}",
+            "-" if g.limit is None else rate(g.limit, 2),
+            STATES[lang][g.state],
+        ]
+        for g in report.guardrails
+    ]
+    label = LABELS[lang]
+    head = [label["guard"], label["arm"], label["rate"], label["interval"], label["limit"], label["state"]]
+    return _titled(label["guardrails"], table(rows, head=head, right=(2, 3, 4))) if rows else ""
