@@ -123,7 +123,19 @@ def _of_table(file: Path, asked: "object") -> "Report":
 def _of_playbook(
     project: Path, playbook: str | None, planning: tuple[bool, float, float], mode: str, as_of: str, lang: str
 ) -> "Report | None":
-    raise BadInput("name a playbook, or a table with --csv FILE.")
+    from sop_engine.actions.compare import compare_playbook
+    from sop_engine.cli.opening import clock, instant, open_database
+
+    app = open_database(project)
+    with app.transaction() as tx:
+        zone = app.live(tx).zone
+    now = instant(as_of, zone) if as_of else clock()
+    if playbook is None:
+        from sop_engine.cli.compared import overview
+
+        typer.echo(overview(app, now, lang))
+        return None
+    return compare_playbook(app, playbook, now, mode=mode)
 
 
 def _deliver(report: "Report", lang: str, *, as_json: bool, csv_out: Path | None, html: Path | None) -> None:
