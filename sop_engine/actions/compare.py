@@ -89,7 +89,9 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
         as_of=closed.isoformat(),
         contamination=_contamination(counted, besides),
         funnels=funnels(by_arm, closed),
-        costs={arm: sum(map(cost_of, mine)) / len(mine) for arm, listed in by_arm.items() if (mine := [p for p in listed if p.outcome.started])},
+        costs={
+            arm: sum(map(cost_of, mine)) / len(mine) for arm, listed in by_arm.items() if (mine := [p for p in listed if p.outcome.started])
+        },
     )
     return compare(sample, design, known)
 

@@ -118,6 +118,4 @@ def _with_days(rows: ArmRows, question: TableQuestion, through: date, value: Seq
     after = np.where((returned != NEVER) & ~before, returned - start, NEVER)
     sample = undated(rows.arms, rows.arm, (after >= 0) & (after <= window), value)
     begun = ~before & (start <= last)
-    return replace(
-        sample, started=begun, ended_before=before, assigned_day=start, start_day=start, mature_day=start + window, after=after
-    )
+    return replace(sample, started=begun, ended_before=before, assigned_day=start, start_day=start, mature_day=start + window, after=after)

@@ -1,12 +1,17 @@
 """Says the report of a comparison on a terminal: the answer first, then health, arms and comparisons in columns."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sop_engine.cli.output import table
 from sop_engine.core.comparison import text
 from sop_engine.core.comparison.labels import LABELS, STATES
-from sop_engine.core.comparison.phrases import points, rate
 from sop_engine.core.comparison.values import Report
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sop_engine.app import App
 
 
 def in_text(report: Report, lang: str) -> str:
@@ -17,7 +22,7 @@ def in_text(report: Report, lang: str) -> str:
 def _parts(report: Report, lang: str) -> Iterator[str]:
     label = LABELS[lang]
     yield "\n".join(text.header_lines(report, lang))
-    yield report.answer.sentence[lang] + _once(report, lang)
+    yield report.answer.sentence[lang] + _once(report, lang) + "\n" + text.advice(report, lang)
     yield "\n".join(text.health_lines(report, lang))
     yield _titled(label["arms"], table(list(text.arm_rows(report, lang)), head=text.arm_head(report, lang), right=range(1, 13)))
     comparisons = list(text.comparison_rows(report, lang))
@@ -46,17 +51,21 @@ def _tiers(report: Report, lang: str) -> str:
 
 
 def _guardrails(report: Report, lang: str) -> str:
-    rows = [
-        [
-            g.name,
-            g.variant,
-            "-" if g.rate is None else rate(g.rate, 2),
-            "-" if g.low is None or g.high is None else f"{points(g.low, 2)} – {points(g.high, 2)}",
-            "-" if g.limit is None else rate(g.limit, 2),
-            STATES[lang][g.state],
-        ]
-        for g in report.guardrails
-    ]
+    rows = list(text.guard_rows(report, lang, STATES))
     label = LABELS[lang]
     head = [label["guard"], label["arm"], label["rate"], label["interval"], label["limit"], label["state"]]
     return _titled(label["guardrails"], table(rows, head=head, right=(2, 3, 4))) if rows else ""
+
+
+def overview(app: "App", now: "datetime", lang: str) -> str:
+    """Every experiment on one line with its word."""
+    from sop_engine.actions.compare import report_of
+    from sop_engine.core.comparison.declared import all_declared
+
+    with app.work(now) as work:
+        reports = [report_of(work, one) for one in all_declared(work.project)]
+    if not reports:
+        return "No flow has 'variants' or 'holdout': there is nothing to compare."
+    rows = [[r.source.name, f"{sum(a.mature for a in r.arms):,}", text.shown_answer(r, lang), r.answer.sentence[lang]] for r in reports]
+    label = LABELS[lang]
+    return table(rows, head=[label["name"], label["mature"], label["verdict"], label["answer"]], right=(1,))

@@ -20,11 +20,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def compare(
-    playbook: Annotated[str | None, typer.Argument(metavar="[PLAYBOOK[/LEVEL]]", help="A playbook, a flow or an experiment's name.")] = None,
+    playbook: Annotated[
+        str | None, typer.Argument(metavar="[PLAYBOOK[/LEVEL]]", help="A playbook, a flow or an experiment's name.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Before the start: how many users, how many days, for which hold-out.")] = False,
     effect: Annotated[float, typer.Option(help="With --plan: points more that are to be found.")] = 2.0,
     power: Annotated[float, typer.Option(help="With --plan: the chance to find them.")] = 0.8,
-    file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table with one row per user, instead of a playbook.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="A table with one row per user, instead of a playbook.")
+    ] = None,
     arm: Annotated[str, typer.Option(metavar="COL", help="CSV: the column of the arm.")] = "",
     converted: Annotated[str, typer.Option(metavar="COL", help="CSV: the column that says whether the user came back.")] = "",
     value: Annotated[str, typer.Option(metavar="COL", help="CSV: money of the user; blank is 0.")] = "",
@@ -33,7 +37,9 @@ def compare(
     mode: Annotated[str, typer.Option(help=f"How it is looked at: {', '.join(MODES)}.")] = "auto",
     shares: Annotated[str, typer.Option(metavar="A=0.1,…", help="CSV: the share of each arm.")] = "",
     stratum: Annotated[str, typer.Option(metavar="COL", help="CSV: the tier of the user.")] = "",
-    guardrail: Annotated[list[str] | None, typer.Option(metavar="COL[=LIMIT]", help="CSV: a harm that is watched. May be repeated.")] = None,
+    guardrail: Annotated[
+        list[str] | None, typer.Option(metavar="COL[=LIMIT]", help="CSV: a harm that is watched. May be repeated.")
+    ] = None,
     user: Annotated[str, typer.Option(metavar="COL", help="CSV: the user's id; a repeated one is an error.")] = "",
     start: Annotated[str, typer.Option(metavar="COL", help="CSV: the day the clock started, with --returned and --window.")] = "",
     returned: Annotated[str, typer.Option(metavar="COL", help="CSV: the day of the first return; blank is none.")] = "",
@@ -140,8 +146,13 @@ def _of_playbook(
 
 def _deliver(report: "Report", lang: str, *, as_json: bool, csv_out: Path | None, html: Path | None) -> None:
     from sop_engine.cli.compared import in_text
-    from sop_engine.core.comparison.exported import as_csv, as_json as in_json
+    from sop_engine.core.comparison.exported import as_csv
+    from sop_engine.core.comparison.exported import as_json as in_json
 
     if csv_out is not None:
         csv_out.write_text(as_csv(report), encoding="utf-8")
+    if html is not None:
+        from sop_engine.core.comparison.html import as_html
+
+        html.write_text(as_html(report, lang), encoding="utf-8")
     typer.echo(in_json(report) if as_json else in_text(report, lang))

@@ -48,7 +48,11 @@ def compare(sample: Sample, design: Design, known: Known) -> Report:
     arms = arms_told(sample, mature, design, known.funnels)
     guards = guards_of(mature, design, moment)
     overran = ended_on is not None and design.data_through is not None and ended_on < design.data_through
-    more = [w for w, holds in (("overran", overran), ("merged", known.contamination.get("merged")), ("few_returns", _few(mature, design))) if holds]
+    more = [
+        w
+        for w, holds in (("overran", overran), ("merged", known.contamination.get("merged")), ("few_returns", _few(mature, design)))
+        if holds
+    ]
     warnings = warnings_of(mature if not design.dated else sample, design, checked, comparisons, more)
     harm = any(g.state in ("harm", "breached") for g in guards)
     status = "red" if checked.veto else "amber" if harm or AMBER_WARNINGS & {*warnings} else "green"

@@ -62,7 +62,9 @@ def arm_name(flow_arm: tuple[str | None, bool], experiment: str) -> str:
 def declared(project: Project, name: str) -> Declared | None:
     """The experiment of this name: of an experiment, a flow, or a playbook whose flows share one; None when there is none."""
     flows = [f for f in project.flows.values() if has_arms(f)]
-    found = [f for f in flows if f.experiment_name == name] or [f for f in flows if f.id == name] or [f for f in flows if f.playbook == name]
+    found = (
+        [f for f in flows if f.experiment_name == name] or [f for f in flows if f.id == name] or [f for f in flows if f.playbook == name]
+    )
     names = {f.experiment_name for f in found}
     if len(names) != 1:
         return None

@@ -138,9 +138,7 @@ def _p_of(pair: Pair, bound: Bound) -> tuple[float, str]:
     return always_valid_p(z, bound.n, bound.tuned_to, bound.alpha), "always_valid"
 
 
-def _detectable(
-    design: Design, moment: Moment, pair: tuple[str, str], now: tuple[float, int, int], bound: Bound
-) -> float | None:
+def _detectable(design: Design, moment: Moment, pair: tuple[str, str], now: tuple[float, int, int], bound: Bound) -> float | None:
     p0, n1, n0 = now
     if design.planned is not None:
         size1, size0 = (max(design.planned * design.share(arm, moment.assigned), 1.0) for arm in pair)
@@ -167,7 +165,9 @@ def strata_of(sample: Sample, pair: tuple[str, str], column: object, names: Sequ
     one, two = (sample.of_arm(name) for name in pair)
     for index, name in enumerate(names):
         inside = np.asarray(column) == index
-        counts = [int((sample.back & arm & inside).sum()) if many == "x" else int((arm & inside).sum()) for arm in (one, two) for many in "xn"]
+        counts = [
+            int((sample.back & arm & inside).sum()) if many == "x" else int((arm & inside).sum()) for arm in (one, two) for many in "xn"
+        ]
         if counts[1] + counts[3]:
             found.append(Stratum(name, *counts))
     return found

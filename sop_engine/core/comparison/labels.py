@@ -92,3 +92,24 @@ STATES = {
     "en": {"breached": "above its limit", "kept": "kept", "unclear": "unclear", "harm": "does harm", "no_harm_seen": "no harm seen"},
     "zh": {"breached": "超过上限", "kept": "未超", "unclear": "不清楚", "harm": "有害", "no_harm_seen": "未见伤害"},
 }
+
+ADVICE = {
+    "en": {
+        "better": 'What to do: give "{v}" to everybody new, and keep a small hold-out, so that it stays known whether it still works.',
+        "several": "What to do: several are better than the control and none is clearly the best; take the cheapest, or go on.",
+        "wait": "What to do: wait. With the planned number of users this test can still find {d} points or more.",
+        "end": "What to do: take the cheaper one, or test something that differs more.",
+        "worse": "What to do: stop it for new users.",
+        "too_early": "What to do: wait; nothing can be read from these numbers yet.",
+        "do_not_trust": "What to do: find out where users were lost or messages went wrong, then start a new count.",
+    },
+    "zh": {
+        "better": "怎么做：新用户都用「{v}」，保留一小部分对照组，才能一直知道它是否还有效。",
+        "several": "怎么做：有几个都比对照好，但没有明显最好的；选成本最低的，或继续测试。",
+        "wait": "怎么做：等。按计划人数，这个测试还能发现 {d} 个百分点以上的差别。",
+        "end": "怎么做：选成本低的，或测试差别更大的做法。",
+        "worse": "怎么做：对新用户停用。",
+        "too_early": "怎么做：等；目前的数字还说明不了什么。",
+        "do_not_trust": "怎么做：查清用户在哪里丢失或消息哪里出错，然后重新计数。",
+    },
+}

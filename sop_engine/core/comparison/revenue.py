@@ -10,9 +10,7 @@ from sop_engine.core.stats.bounds import END
 from sop_engine.core.stats.money import FEWEST_BUYERS, permutation_p, student
 
 
-def with_money(
-    found: Comparison, mature: Sample, design: Design, moment: Moment, costs: dict[str, float], family: int
-) -> Comparison:
+def with_money(found: Comparison, mature: Sample, design: Design, moment: Moment, costs: dict[str, float], family: int) -> Comparison:
     """The comparison with its revenue beside it. `costs`: messages and benefits per mature user, by arm."""
     if mature.value is None:
         return found

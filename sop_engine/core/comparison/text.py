@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sop_engine.core.comparison.labels import LABELS, MODES, WARNING_WORDS
+from sop_engine.core.comparison.labels import ADVICE, LABELS, MODES, WARNING_WORDS
 from sop_engine.core.comparison.phrases import points, rate, word
 from sop_engine.core.comparison.values import ArmTold, Comparison, Report
 
@@ -172,3 +172,33 @@ def tier_lines(report: Report, lang: str) -> Iterator[str]:
         if s.p_same_odds is not None:
             but = "" if s.p_same_odds < 0.05 else label["same_odds_no"]
             yield label["same_odds"].format(p=s.p_same_odds, but=but)
+
+
+def guard_rows(report: Report, lang: str, states: dict[str, dict[str, str]]) -> Iterator[Row]:
+    """One row a guardrail and variant; messages are a number per user, the others a share of users."""
+    for g in report.guardrails:
+        share = g.name != "messages"
+
+        def shown(value: float | None, share: bool = share) -> str:
+            return "-" if value is None else rate(value, 2) if share else f"{value:.2f}"
+
+        limits = "-" if g.low is None or g.high is None else f"{shown(g.low)} – {shown(g.high)}"
+        yield [g.name, g.variant, shown(g.rate), limits, shown(g.limit), states[lang][g.state]]
+
+
+def shown_answer(report: Report, lang: str) -> str:
+    """The overall word."""
+    return word(lang, report.answer.verdict, final=report.plan.final or report.plan.mode == "fixed")
+
+
+def advice(report: Report, lang: str) -> str:
+    """What to do, or how long to wait."""
+    verdict = report.answer.verdict
+    if verdict == "better":
+        return ADVICE[lang]["better"].format(v=report.answer.winner) if report.answer.winner else ADVICE[lang]["several"]
+    if verdict == "no_clear_difference" and not report.plan.final and report.plan.mode != "fixed":
+        smallest = max((c.detectable for c in report.comparisons if c.detectable is not None), default=None)
+        return "" if smallest is None else ADVICE[lang]["wait"].format(d=points(smallest, 1))
+    if verdict == "no_clear_difference":
+        return ADVICE[lang]["end"]
+    return ADVICE[lang].get(verdict, "")

@@ -20,7 +20,9 @@ def tiers_told(mature: Sample, design: Design) -> tuple[StratumTold, ...]:
         listed += [(variant, s) for s in joined(strata_of(mature, (variant, design.control), mature.stratum, mature.strata))]
     raw = [p_value(s.x1, s.n1, s.x0, s.n0, ONE_LOOK)[0] if s.both else None for _, s in listed]
     fitted = iter(benjamini_hochberg([p for p in raw if p is not None]))
-    return tuple(_told(s, variant, design.control, None if p is None else next(fitted)) for (variant, s), p in zip(listed, raw, strict=True))
+    return tuple(
+        _told(s, variant, design.control, None if p is None else next(fitted)) for (variant, s), p in zip(listed, raw, strict=True)
+    )
 
 
 def _told(s: Stratum, variant: str, control: str, p: float | None) -> StratumTold:

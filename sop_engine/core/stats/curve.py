@@ -60,9 +60,7 @@ def logrank_p(one: tuple[Sequence[float], Sequence[bool]], two: tuple[Sequence[f
     from scipy.stats import CensoredData, logrank
 
     first, second = (
-        CensoredData(
-            uncensored=[d for d, b in zip(*group, strict=True) if b], right=[d for d, b in zip(*group, strict=True) if not b]
-        )
+        CensoredData(uncensored=[d for d, b in zip(*group, strict=True) if b], right=[d for d, b in zip(*group, strict=True) if not b])
         for group in (one, two)
     )
     found = logrank(first, second)

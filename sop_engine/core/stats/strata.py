@@ -125,6 +125,4 @@ def association(strata: Sequence[Stratum]) -> Association | None:
 
     table = StratifiedTable([np.array([[s.x1, s.x0], [s.n1 - s.x1, s.n0 - s.x0]], dtype=float) for s in kept])
     null, same = table.test_null_odds(correction=False), table.test_equal_odds()
-    return Association(
-        float(null.statistic), float(null.pvalue), float(table.oddsratio_pooled), float(same.statistic), float(same.pvalue)
-    )
+    return Association(float(null.statistic), float(null.pvalue), float(table.oddsratio_pooled), float(same.statistic), float(same.pvalue))
