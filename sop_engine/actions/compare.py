@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sop_engine
 from sop_engine.actions.arm_funnel import cost_of, funnels
 from sop_engine.actions.arm_lives import Person, gather_people
+from sop_engine.actions.winners import winner_of
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.core.comparison.clock import Window
@@ -96,12 +97,18 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
     return compare(sample, design, known)
 
 
+def _started(people: Sequence[Person]) -> list[Person]:
+    return [p for p in people if p.outcome.started]
+
+
 def _limit(text: str) -> float:
     return float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
 
 
 def _counted(work: Work, trial: Trial, experiment: Declared, people: Sequence[Person]) -> Counted:
-    """Those assigned since the last change of anything but shares; with the shares each was drawn by."""
+    """Those drawn since the last change of anything but shares, and before a winner was switched to; with the shares of each draw."""
+    winner = winner_of(work, experiment)
+    until = winner.at if winner is not None and winner.state == "switched" else None
     periods: list[Mapping[str, float]] = []
     period_of: dict[tuple[str, int], int] = {}
     for flow in experiment.flows:
@@ -114,7 +121,8 @@ def _counted(work: Work, trial: Trial, experiment: Declared, people: Sequence[Pe
             if shares not in periods:
                 periods.append(shares)
             period_of[flow.id, number] = periods.index(shares)
-    kept = tuple(p for p in people if (p.assigned.flow, p.assigned.version) in period_of)
+    drawn = [p for p in people if until is None or p.assigned.at < datetime.fromisoformat(until)]
+    kept = tuple(p for p in drawn if (p.assigned.flow, p.assigned.version) in period_of)
     used = sorted({period_of[p.assigned.flow, p.assigned.version] for p in kept}, reverse=True)  # the oldest first
     index = {old: new for new, old in enumerate(used)}
     arms = tuple(dict.fromkeys([*experiment.arms, *(a for i in used for a in periods[i])]))
