@@ -4,7 +4,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import sop_engine
 from sop_engine.actions.arm_funnel import cost_of, funnels
@@ -14,7 +15,7 @@ from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.core.comparison.clock import Window
 from sop_engine.core.comparison.compare import Known, compare
-from sop_engine.core.comparison.declared import HOLDOUT, Declared, all_declared, arm_name, declared, essence, shares_of
+from sop_engine.core.comparison.declared import Declared, all_declared, arm_name, declared, essence, shares_of
 from sop_engine.core.comparison.design import Design
 from sop_engine.core.comparison.sample import Sample
 from sop_engine.core.comparison.values import Report, Source
@@ -65,7 +66,7 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
     trial = Trial(experiment.name, tuple(f.id for f in experiment.flows), closed)
     people = gather_people(work, trial, experiment, Window(experiment.goal.within, zone, closed))
     counted = _counted(work, trial, experiment, people)
-    sample = sample_of(counted, experiment)
+    sample = sample_of(counted, experiment, zone)
     digest = _digest(counted, experiment)
     besides = store_arms.list_besides(work.tx, trial)
     within = experiment.goal.within
@@ -95,6 +96,11 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
         },
     )
     return compare(sample, design, known)
+
+
+def _began(counted: Counted, today: date, zone: ZoneInfo) -> date:
+    """The local date of the first draw."""
+    return min((p.assigned.at.astimezone(zone).date() for p in counted.people), default=today)
 
 
 def _started(people: Sequence[Person]) -> list[Person]:
@@ -142,7 +148,7 @@ def _by_arm(counted: Counted, experiment: Declared) -> dict[str, list[Person]]:
     return found
 
 
-def sample_of(counted: Counted, experiment: Declared) -> Sample:
+def sample_of(counted: Counted, experiment: Declared, zone: ZoneInfo) -> Sample:
     """The users as columns."""
     import numpy as np
 
@@ -158,7 +164,7 @@ def sample_of(counted: Counted, experiment: Declared) -> Sample:
         np.array([o.back for o in outcomes], dtype=bool),
         np.array([o.started for o in outcomes], dtype=bool),
         np.array([o.ended_before for o in outcomes], dtype=bool),
-        np.array([p.assigned.at.toordinal() for p in people], dtype=int),
+        np.array([p.assigned.at.astimezone(zone).toordinal() for p in people], dtype=int),
         np.array([o.start_day for o in outcomes], dtype=int),
         np.array([o.mature_day for o in outcomes], dtype=int),
         np.array([o.after for o in outcomes], dtype=int),
@@ -226,6 +232,3 @@ def _digest(counted: Counted, experiment: Declared) -> str:
     for p in counted.people:
         told.update(f"{p.assigned.key}|{p.assigned.variant}|{p.assigned.held_out}|{p.outcome}|{p.reached}\n".encode())
     return told.hexdigest()
-
-
-__all__ = ["HOLDOUT", "compare_playbook", "found", "report_of", "sample_of"]

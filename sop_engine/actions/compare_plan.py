@@ -33,7 +33,9 @@ def plan(work: Work, experiment: Declared, *, effect: float, power: float) -> Pl
         raise BadInput("--effect is in points, more than 0 and less than 100; --power is between 0 and 1.")
     natural = natural_return(work, experiment, work.now.astimezone(work.live.zone).date())
     if natural.rate is None:
-        raise BadInput(f"no user was silent for {natural.lapsed_days} days on any of the last month ends: there is no history to plan from.")
+        raise BadInput(
+            f"no user was silent for {natural.lapsed_days} days on any of the last month ends: there is no history to plan from."
+        )
     if natural.rate + effect >= 1:
         raise BadInput(f"{natural.rate:.0%} come back by themselves: {100 * effect:g} points more are not possible.")
     today = work.day

@@ -116,6 +116,6 @@ def _with_days(rows: ArmRows, question: TableQuestion, through: date, value: Seq
     returned = np.array([NEVER if d is None or d > through else d.toordinal() for d in rows.returned])
     before = (returned != NEVER) & (returned < start)
     after = np.where((returned != NEVER) & ~before, returned - start, NEVER)
-    sample = undated(rows.arms, rows.arm, (after >= 0) & (after <= window), value)
+    sample = undated(rows.arms, rows.arm, ((after >= 0) & (after <= window)).tolist(), value)
     begun = ~before & (start <= last)
     return replace(sample, started=begun, ended_before=before, assigned_day=start, start_day=start, mature_day=start + window, after=after)

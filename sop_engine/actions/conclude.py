@@ -21,6 +21,8 @@ def conclude(app: App, now: datetime) -> list[Winner]:
     if app.rehearsal is not None:
         return []
     with app.work(now) as work:
+        if not any(f.experiment and f.experiment.winner == "switch" for f in work.project.flows.values()):
+            return []
         able = [d for d in all_declared(work.project) if d.experiment.winner == "switch" and len(_variants(d)) > 1]
         return [c for d in able if (c := _looked(work, d)) is not None]
 
@@ -42,7 +44,9 @@ def follow_verdict(work: Work, experiment: Declared, report: Report) -> Winner |
     if standing is not None and (standing.variant == winner or standing.state == "switched"):
         return None
     state = "switched" if how == "switch" else "proposed"
-    return _keep(work, experiment, Winner(experiment.name, winner, state, work.now.isoformat(), essence_of(work, experiment), "", _said(report)))
+    return _keep(
+        work, experiment, Winner(experiment.name, winner, state, work.now.isoformat(), essence_of(work, experiment), "", _said(report))
+    )
 
 
 def approve(work: Work, name: str, approver: str) -> Winner:

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 from sop_engine.cli.output import table
 from sop_engine.core.comparison import text
 from sop_engine.core.comparison.labels import LABELS, STATES
+from sop_engine.core.comparison.planning import WEEKS, told
 from sop_engine.core.comparison.values import Report
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sop_engine.app import App
+    from sop_engine.actions.compare_plan import Planned
+    from sop_engine.app import App, Work
+    from sop_engine.core.comparison.declared import Declared
 
 
 def in_text(report: Report, lang: str) -> str:
@@ -69,3 +72,30 @@ def overview(app: "App", now: "datetime", lang: str) -> str:
     rows = [[r.source.name, f"{sum(a.mature for a in r.arms):,}", text.shown_answer(r, lang), r.answer.sentence[lang]] for r in reports]
     label = LABELS[lang]
     return table(rows, head=[label["name"], label["mature"], label["verdict"], label["answer"]], right=(1,))
+
+
+def plan_told(one: "Planned") -> str:
+    """The plan as text: what it rests on, then a row for each hold-out."""
+    natural, planning = one.natural_return, one.planning
+    rests = (
+        f"{one.experiment}: of {natural.lapsed:,} users silent for {natural.lapsed_days} days at the last month ends, "
+        f"{natural.returned:,} ({planning.natural:.1%}) came back by themselves within "
+        f"{natural.window_days} days. {planning.users_a_day:.1f} become silent a day.\n"
+        f"To find {100 * planning.effect:g} points more with a chance of {planning.power:.0%} (hybrid, {planning.variants} "
+        f"variant{'s' if planning.variants > 1 else ''}):"
+    )
+    head = ["hold-out", "users", "planned_per_arm", "days", *(f"finds after {w} weeks" for w in WEEKS)]
+    return f"{rests}\n{table(told(planning), head=head, right=range(1, 7))}\nFinds: the smallest difference in points; - is too few users."
+
+
+def winner_told(work: "Work", experiment: "Declared") -> str:
+    """What a verdict led to; nothing where it led to nothing."""
+    from sop_engine.actions.winners import winner_of
+
+    one = winner_of(work, experiment)
+    if one is None:
+        return ""
+    if one.state == "proposed":
+        return f"Winner proposed since {one.at[:10]}: '{one.variant}'. 'sop compare {one.experiment} --approve NAME' gives it to new users."
+    who = f", approved by {one.by}" if one.by else ""
+    return f"New users get '{one.variant}' since {one.at[:16]}{who}; users drawn before keep their arm, and only they are compared."

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sop_engine.cli.opening import HERE, Folder, day
+from sop_engine.cli.output import show, table, warn
 from sop_engine.core.errors import BadInput, SopError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sop_engine.app import App
     from sop_engine.core.comparison.values import Report
 
 MODES = ("auto", "hybrid", "open-ended", "fixed")
@@ -48,6 +52,8 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     csv_out: Annotated[Path | None, typer.Option("--csv-out", metavar="FILE", help="Write every figure as CSV.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report with plots that needs nothing else.")] = None,
+    by: Annotated[str, typer.Option(metavar="channel,…", help="A cross table of delivered messages by one to three things.")] = "",
+    approver: Annotated[str, typer.Option("--approve", metavar="NAME", help="Give the proposed winner to new users; who says so.")] = "",
     lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
     project: Folder = HERE,
 ) -> None:
@@ -67,8 +73,13 @@ def compare(
 
     try:
         _check(mode, lang, file, playbook)
+        if by:
+            return _crossed(project, playbook, by, as_json=as_json)
+        if plan or approver:
+            name = _needed(playbook)
+            return _planned(project, name, effect, power, as_json=as_json) if plan else _approved(project, name, approver)
         if file is None:
-            report = _of_playbook(project, playbook, (plan, effect, power), mode, as_of, lang)
+            report = _of_playbook(project, playbook, mode, as_of, lang)
         else:
             names, limits = read_guardrails(tuple(guardrail or ()))
             columns = ArmColumns(arm, converted, value, stratum, user, start, returned, names)
@@ -101,6 +112,12 @@ def _check(mode: str, lang: str, file: Path | None, playbook: str | None) -> Non
         raise typer.BadParameter("name a playbook or --csv FILE, not both.")
 
 
+def _needed(playbook: str | None) -> str:
+    if playbook is None:
+        raise typer.BadParameter("name the playbook, the flow or the experiment.")
+    return playbook
+
+
 def _window(columns: "object", window: str) -> int | None:
     from sop_engine.language import forms
     from sop_engine.language.arm_table import ArmColumns
@@ -126,22 +143,66 @@ def _of_table(file: Path, asked: "object") -> "Report":
     return compare_table(file, asked)
 
 
-def _of_playbook(
-    project: Path, playbook: str | None, planning: tuple[bool, float, float], mode: str, as_of: str, lang: str
-) -> "Report | None":
-    from sop_engine.actions.compare import compare_playbook
+def _of_playbook(project: Path, playbook: str | None, mode: str, as_of: str, lang: str) -> "Report | None":
+    from sop_engine.actions.compare import found, report_of
+    from sop_engine.actions.conclude import follow_verdict
+    from sop_engine.cli.compared import overview, winner_told
+
+    app, now = _opened(project, as_of)
+    if playbook is None:
+        typer.echo(overview(app, now, lang))
+        return None
+    with app.work(now) as work:
+        experiment = found(work, playbook)
+        report = report_of(work, experiment, mode=mode)
+        if not as_of and mode == "auto":  # a look at the past, or by other rules, leads to nothing
+            follow_verdict(work, experiment, report)
+        told = winner_told(work, experiment)
+    if told:
+        warn(told)
+    return report
+
+
+def _opened(project: Path, as_of: str) -> "tuple[App, datetime]":
     from sop_engine.cli.opening import clock, instant, open_database
 
     app = open_database(project)
     with app.transaction() as tx:
         zone = app.live(tx).zone
-    now = instant(as_of, zone) if as_of else clock()
-    if playbook is None:
-        from sop_engine.cli.compared import overview
+    return app, instant(as_of, zone) if as_of else clock()
 
-        typer.echo(overview(app, now, lang))
-        return None
-    return compare_playbook(app, playbook, now, mode=mode)
+
+def _planned(project: Path, playbook: str, effect: float, power: float, *, as_json: bool) -> None:
+    from sop_engine.actions.compare import found
+    from sop_engine.actions.compare_plan import plan
+    from sop_engine.cli.compared import plan_told
+
+    app, now = _opened(project, "")
+    with app.work(now) as work:
+        one = plan(work, found(work, playbook), effect=effect / 100, power=power)
+    show(one, as_json, plan_told(one))
+
+
+def _crossed(project: Path, playbook: str | None, by: str, *, as_json: bool) -> None:
+    from sop_engine.actions.cross import cross
+    from sop_engine.core.comparison.cross import in_rows
+
+    app, now = _opened(project, "")
+    names = [one.strip() for one in by.split(",")]
+    with app.work(now) as work:
+        cells = cross(work, playbook, names)
+    head = [*names, "delivered", "goals", "rate", "95% limits", ""]
+    right = range(len(names), len(names) + 3)
+    show(cells, as_json, table(in_rows(cells), head=head, right=right) if cells else "Nothing was delivered yet.")
+
+
+def _approved(project: Path, playbook: str, approver: str) -> None:
+    from sop_engine.actions.conclude import approve
+
+    app, now = _opened(project, "")
+    with app.work(now) as work:
+        one = approve(work, playbook, approver)
+    typer.echo(f"{one.experiment}: new users get '{one.variant}' from now on, approved by {one.by}. {one.sentence}")
 
 
 def _deliver(report: "Report", lang: str, *, as_json: bool, csv_out: Path | None, html: Path | None) -> None:

@@ -96,7 +96,8 @@ def list_assigned(tx: Connection, trial: Trial) -> list[Assigned]:
 
 def _assigned(row: Any, trial: Trial) -> Assigned:
     known = row.ended_at is not None and row.ended_at <= trial.as_of
-    return Assigned(*row[:9], row.ended_at if known else None, row.end_reason if known else None)
+    named = {f: getattr(row, f) for f in ("user_id", "key", "variant", "held_out", "at", "flow", "version", "started_at")}
+    return Assigned(**named, run_id=row.id, ended_at=row.ended_at if known else None, end_reason=row.end_reason if known else None)
 
 
 def list_arm_touches(tx: Connection, trial: Trial) -> Iterator[ArmTouch]:
@@ -117,7 +118,7 @@ def list_arm_events(tx: Connection, trial: Trial, project: Project, kinds: Seque
     """(user, event, reference) of these kinds since the arm was recorded, received by then; by user and time."""
     e, typed = events.c, {n: {f.name: f.type for f in project.events[n].fields.values()} for n in kinds if n in project.events}
     first = _first(trial)
-    since = select(e).join(first, first.c.user_id == e.user_id).join(runs, runs.c.id == first.c.run_id)
+    since = select(events).join(first, first.c.user_id == e.user_id).join(runs, runs.c.id == first.c.run_id)
     statement = since.where(e.kind.in_(kinds), e.at >= runs.c.started_at, e.received_at <= trial.as_of)
     for row in tx.execute(statement.order_by(e.user_id, e.at, e.message_id)):
         fields = typed_values(row.fields, typed.get(row.kind, {}))

@@ -16,8 +16,8 @@ CHART = {
         "curves": "Who comes back, and when",
         "paths": "Day by day",
         "about": "Audit",
-        "funnel_note": "Delivered, woke (any activity within 7 days of delivery) and won back (within 14 days of it) describe those who were "
-        "delivered; they are never an effect. Beside them stands the hold-out's rate.",
+        "funnel_note": "Delivered, woke (any activity within 7 days of delivery) and won back (within 14 days of it) describe those "
+        "who were delivered; they are never an effect. Beside them stands the hold-out's rate.",
         "not_sent": "Not sent, because",
         "cross": "Cross table",
     },

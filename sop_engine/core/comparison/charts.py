@@ -1,6 +1,7 @@
 """Draws a report: interval chart, curve of returns, difference over time with its band. The numbers are those of the report."""
 
 from datetime import date
+from itertools import pairwise
 
 from sop_engine.core.comparison import svg
 from sop_engine.core.comparison.chart_words import CHART
@@ -91,7 +92,7 @@ def return_chart(report: Report, lang: str) -> str:
 def _stairs(listed: list[svg.Point]) -> list[svg.Point]:
     """Between two days the share stays what it was."""
     found = listed[:1]
-    for before, one in zip(listed, listed[1:], strict=False):
+    for before, one in pairwise(listed):
         found += [(one[0], before[1]), one]
     return found
 

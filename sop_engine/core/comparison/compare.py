@@ -3,22 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import combinations
 from typing import Any
 
 from sop_engine.core.comparison.arms import arms_told
 from sop_engine.core.comparison.design import Design
+from sop_engine.core.comparison.families import Look, compare_all
 from sop_engine.core.comparison.guarded import guards_of
-from sop_engine.core.comparison.health import AMBER_WARNINGS, FEW_RETURNS, check_ratio, warnings_of
-from sop_engine.core.comparison.judge import Moment, compare_pair
-from sop_engine.core.comparison.over_time import daily, end_of, path_of
+from sop_engine.core.comparison.health import AMBER_WARNINGS, FEW_RETURNS, Checked, check_ratio, warnings_of
+from sop_engine.core.comparison.judge import Moment
+from sop_engine.core.comparison.over_time import end_of
 from sop_engine.core.comparison.planned import plan_told
-from sop_engine.core.comparison.revenue import with_money
 from sop_engine.core.comparison.sample import Sample
 from sop_engine.core.comparison.sentences import answer_of
 from sop_engine.core.comparison.tiers import tiers_told
-from sop_engine.core.comparison.values import Comparison, Health, NaturalReturn, Reached, Report, Source
-from sop_engine.core.stats.p_values import adjusted
+from sop_engine.core.comparison.values import Health, NaturalReturn, Reached, Report, Source
+from sop_engine.core.stats.guardrails import Guard
 from sop_engine.core.stats.shares import early_alarm
 
 SCHEMA = "sop.compare/1"
@@ -44,28 +43,19 @@ def compare(sample: Sample, design: Design, known: Known) -> Report:
     mature = sample.where(_mature(sample, design, through))
     checked = check_ratio(sample, design, known.contamination)
     moment = _moment(sample, mature, design, ended_on, veto=checked.veto is not None)
-    comparisons = compare_all(sample, mature, design, moment, ended_on, dict(known.costs))
+    comparisons = compare_all(Look(sample, mature, design, moment, ended_on, dict(known.costs)))
     arms = arms_told(sample, mature, design, known.funnels)
-    guards = guards_of(mature, design, moment)
-    overran = ended_on is not None and design.data_through is not None and ended_on < design.data_through
-    more = [
-        w
-        for w, holds in (("overran", overran), ("merged", known.contamination.get("merged")), ("few_returns", _few(mature, design)))
-        if holds
-    ]
-    warnings = warnings_of(mature if not design.dated else sample, design, checked, comparisons, more)
-    harm = any(g.state in ("harm", "breached") for g in guards)
-    status = "red" if checked.veto else "amber" if harm or AMBER_WARNINGS & {*warnings} else "green"
-    contamination = {key: known.contamination.get(key, 0) for key in ("holdout_sent", "two_arms", "merged")}
     plan = plan_told(sample, mature, design, moment, ended_on)
-    report = Report(
+    guards = guards_of(mature, design, moment)
+    warnings = warnings_of(mature if not design.dated else sample, design, checked, comparisons, _more(mature, design, known, ended_on))
+    return Report(
         SCHEMA,
         known.source,
         known.as_of,
         design.data_through.isoformat() if design.data_through else None,
         known.engine,
         plan,
-        Health(status, checked.ratio, contamination, warnings, _alarm(sample, design)),
+        Health(_status(checked, guards, warnings), checked.ratio, _contamination(known), warnings, _alarm(sample, design)),
         arms,
         comparisons,
         tiers_told(mature, design),
@@ -74,48 +64,21 @@ def compare(sample: Sample, design: Design, known: Known) -> Report:
         known.natural_return,
         answer_of(comparisons, arms, plan, checked, known.natural_return),
     )
-    return report
 
 
-def compare_all(
-    sample: Sample, mature: Sample, design: Design, moment: Moment, ended_on: date | None, costs: dict[str, float]
-) -> tuple[Comparison, ...]:
-    """Family 1, each variant against the control; family 2, each pair of variants; p adjusted inside its family."""
-    variants = [name for name in sample.arms if name != design.control or not design.control_known]
-    first = [(v, design.control) for v in variants] if design.control_known else []
-    second = [(b, a) for a, b in combinations(variants, 2)]
-    found: list[Comparison] = []
-    for pairs in (first, second):
-        family = [_one(sample, mature, design, moment, ended_on, pair, len(pairs), costs) for pair in pairs]
-        values = adjusted([c.p for c in family], at_end=moment.final or design.mode == "fixed")
-        found += [replace(c, p_adjusted=p) for c, p in zip(family, values, strict=True)]
-    return tuple(found)
+def _more(mature: Sample, design: Design, known: Known, ended_on: date | None) -> list[str]:
+    overran = ended_on is not None and design.data_through is not None and ended_on < design.data_through
+    merged, few = bool(known.contamination.get("merged")), _few(mature, design)
+    return [word for word, holds in (("overran", overran), ("merged", merged), ("few_returns", few)) if holds]
 
 
-def _one(
-    sample: Sample, mature: Sample, design: Design, moment: Moment, ended_on: date | None, pair: tuple[str, str], family: int,
-    costs: dict[str, float],
-) -> Comparison:  # fmt: skip
-    together = _since_both(mature, pair)
-    found = with_money(compare_pair(together, design, moment, pair, family), together, design, moment, costs, family)
-    if not design.dated or design.data_through is None:
-        return found
-    days = daily(_since_both(sample, pair), pair, design.data_through)
-    if days is None:
-        return found
-    n = int(days.n1[-1] + days.n0[-1])
-    path, first = path_of(days, design.bound(pair, n, moment.assigned, final=False, family=family), ended_on)
-    return replace(found, path=path, first_excluded_on=first)
+def _status(checked: Checked, guards: Sequence[Guard], warnings: Sequence[str]) -> str:
+    harm = any(g.state in ("harm", "breached") for g in guards)
+    return "red" if checked.veto else "amber" if harm or AMBER_WARNINGS & {*warnings} else "green"
 
 
-def _since_both(sample: Sample, pair: tuple[str, str]) -> Sample:
-    """A variant that was added later is compared only with users assigned since."""
-    if sample.period is None or len(sample.periods) < 2:
-        return sample
-    import numpy as np
-
-    both = np.array([all(shares.get(name, 0.0) > 0 for name in pair) for shares in sample.periods])
-    return sample.where(both[sample.period])
+def _contamination(known: Known) -> dict[str, int]:
+    return {key: known.contamination.get(key, 0) for key in ("holdout_sent", "two_arms", "merged")}
 
 
 def _mature(sample: Sample, design: Design, through: date | None) -> Any:
@@ -163,4 +126,4 @@ def _reached(sample: Sample, mature: Sample, design: Design, moment: Moment) -> 
     inside, everybody = mature.where(mature.reached), sample.where(sample.reached)
     bare = replace(design, dated=False)
     then = replace(moment, assigned=everybody.users())
-    return Reached(arms_told(everybody, inside, bare, {}), compare_all(everybody, inside, bare, then, None, {}))
+    return Reached(arms_told(everybody, inside, bare, {}), compare_all(Look(everybody, inside, bare, then)))

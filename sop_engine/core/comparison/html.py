@@ -11,15 +11,30 @@ from sop_engine.core.comparison.phrases import points, rate
 from sop_engine.core.comparison.values import Report
 
 STYLE = """
-:root{color-scheme:light}body{font:15px/1.55 system-ui,"Noto Sans","PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;color:#1f2933;
-background:#f4f6f8;margin:0}main{max-width:880px;margin:24px auto;padding:0 16px}section{background:#fff;border:1px solid #dfe4ea;border-radius:8px;
-padding:14px 20px;margin:14px 0}h1{font-size:20px;margin:0 0 4px}h2{font-size:15px;margin:0 0 8px}p{margin:6px 0}.small{color:#5b6470;font-size:13px}
-.answer{border-left:6px solid #5b6470;font-size:17px}.better{border-left-color:#00734f}.worse,.do_not_trust{border-left-color:#a3341f}
-.word{font-weight:700}.warning{margin:4px 0;padding:4px 10px;background:#fff6e0;border-left:3px solid #b7791f}
-table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:5px 8px;
-border-bottom:1px solid #e8ecf0;vertical-align:top}th{font-weight:600;color:#48515c}td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}
-.scroll{overflow-x:auto}svg{width:100%;height:auto;font:12px system-ui,"Noto Sans","Noto Sans CJK SC",sans-serif;fill:#1f2933}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;font-size:13px;margin:0}dt{color:#5b6470}dd{margin:0;overflow-wrap:anywhere}
+:root{color-scheme:light}
+body{font:15px/1.55 system-ui,
+"Noto Sans","PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;color:#1f2933;
+background:#f4f6f8;margin:0}
+main{max-width:880px;margin:24px auto;padding:0 16px}
+section{background:#fff;border:1px solid #dfe4ea;border-radius:8px;padding:14px 20px;margin:14px 0}
+h1{font-size:20px;margin:0 0 4px}
+h2{font-size:15px;margin:0 0 8px}
+p{margin:6px 0}
+.small{color:#5b6470;font-size:13px}
+.answer{border-left:6px solid #5b6470;font-size:17px}
+.better{border-left-color:#00734f}
+.worse,.do_not_trust{border-left-color:#a3341f}
+.word{font-weight:700}
+.warning{margin:4px 0;padding:4px 10px;background:#fff6e0;border-left:3px solid #b7791f}
+table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
+th,td{text-align:right;padding:5px 8px;border-bottom:1px solid #e8ecf0;vertical-align:top}
+th{font-weight:600;color:#48515c}
+td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}
+.scroll{overflow-x:auto}
+svg{width:100%;height:auto;font:12px system-ui,"Noto Sans","Noto Sans CJK SC",sans-serif;fill:#1f2933}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;font-size:13px;margin:0}
+dt{color:#5b6470}
+dd{margin:0;overflow-wrap:anywhere}
 """
 
 

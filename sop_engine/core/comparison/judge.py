@@ -51,7 +51,7 @@ def compare_pair(sample: Sample, design: Design, moment: Moment, pair: tuple[str
     x, n = sample.won_back(), sample.users()
     x1, n1, x0, n0 = x[variant], n[variant], x[control], n[control]
     bound = design.bound(pair, n1 + n0, moment.assigned, final=moment.final, family=family)
-    empty = _empty(kind, pair, bound)
+    empty = Comparison(kind, variant, control, "too_early", alpha=bound.alpha)
     if not n1 or not n0:
         return _worded(empty, moment, (n1, n0))
     listed = _strata(sample, pair)
@@ -87,13 +87,6 @@ def compare_pair(sample: Sample, design: Design, moment: Moment, pair: tuple[str
         stratified=told,
     )
     return _worded(found, moment, (n1, n0))
-
-
-def _empty(kind: str, pair: tuple[str, str], bound: Bound) -> Comparison:
-    nothing = [None] * 13
-    return Comparison(
-        kind, *pair, "too_early", None, None, None, None, bound.alpha, None, *nothing[:10], False, None, None, None, None, None, None
-    )
 
 
 def _worded(found: Comparison, moment: Moment, sizes: tuple[int, int]) -> Comparison:
@@ -165,9 +158,8 @@ def strata_of(sample: Sample, pair: tuple[str, str], column: object, names: Sequ
     one, two = (sample.of_arm(name) for name in pair)
     for index, name in enumerate(names):
         inside = np.asarray(column) == index
-        counts = [
-            int((sample.back & arm & inside).sum()) if many == "x" else int((arm & inside).sum()) for arm in (one, two) for many in "xn"
-        ]
+        both = [(int((sample.back & arm & inside).sum()), int((arm & inside).sum())) for arm in (one, two)]
+        counts = [number for pair_counts in both for number in pair_counts]
         if counts[1] + counts[3]:
             found.append(Stratum(name, *counts))
     return found

@@ -6,11 +6,10 @@ from sop_engine.core.comparison.design import Design
 from sop_engine.core.comparison.judge import Moment, word_of
 from sop_engine.core.comparison.sample import Sample
 from sop_engine.core.comparison.values import Comparison, MoneyCompared
-from sop_engine.core.stats.bounds import END
 from sop_engine.core.stats.money import FEWEST_BUYERS, permutation_p, student
 
 
-def with_money(found: Comparison, mature: Sample, design: Design, moment: Moment, costs: dict[str, float], family: int) -> Comparison:
+def with_money(found: Comparison, mature: Sample, design: Design, moment: Moment, costs: dict[str, float]) -> Comparison:
     """The comparison with its revenue beside it. `costs`: messages and benefits per mature user, by arm."""
     if mature.value is None:
         return found
@@ -23,7 +22,7 @@ def with_money(found: Comparison, mature: Sample, design: Design, moment: Moment
     margin = 1000 * (d - spent) if costs and moment.final else None
     told = MoneyCompared(d, None, None, None, None, None, reason, 1000 * d, margin)
     if reason is None:
-        told = _judged(told, one.tolist(), two.tolist(), END[design.mode] / family, design)
+        told = _judged(told, one.tolist(), two.tolist(), found.alpha, design)
     return replace(found, value=told)
 
 

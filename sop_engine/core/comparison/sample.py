@@ -79,4 +79,4 @@ def counted(arms: Mapping[str, tuple[int, int]]) -> Sample:
 
     order = np.repeat(np.arange(len(arms)), [n for _, n in arms.values()])
     back = np.concatenate([np.arange(n) < x for x, n in arms.values()]) if arms else np.array([], dtype=bool)
-    return undated(tuple(arms), order, back)
+    return undated(tuple(arms), order.tolist(), back.tolist())

@@ -1,6 +1,7 @@
 """Decides the one answer of a report, and says it in English and Chinese in words an operator can act on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sop_engine.core.comparison.health import Checked
 from sop_engine.core.comparison.phrases import REASONS, SENTENCES, points, rate
@@ -20,7 +21,8 @@ def answer_of(
         return Answer("do_not_trust", None, checked.veto, {lang: _veto(lang, checked, arms) for lang in LANGUAGES})
     word = _overall([c.verdict for c in first], told)
     reason = told.reason if word == "too_early" and told else "no_users" if told is None else None
-    parts = {lang: _sentences(lang, told, comparisons, arms, plan, natural, best) for lang in LANGUAGES}
+    around = _Around(comparisons, arms, plan, natural, best)
+    parts = {lang: _sentences(lang, told, around) for lang in LANGUAGES}
     return Answer(word, best, reason, parts)
 
 
@@ -64,17 +66,25 @@ def _veto(lang: str, checked: Checked, arms: Sequence[ArmTold]) -> str:
     return SENTENCES[lang][str(checked.veto)].format(n=checked.number)
 
 
-def _sentences(
-    lang: str, c: Comparison | None, comparisons: Sequence[Comparison], arms: Sequence[ArmTold], plan: PlanTold,
-    natural: NaturalReturn | None, best: str | None,
-) -> str:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the sentences of a comparison may speak of."""
+
+    comparisons: Sequence[Comparison]
+    arms: Sequence[ArmTold]
+    plan: PlanTold
+    natural: NaturalReturn | None
+    best: str | None
+
+
+def _sentences(lang: str, c: Comparison | None, around: _Around) -> str:
     if c is None:
         return SENTENCES[lang]["too_early"].format(reason=REASONS[lang]["no_users"], x1=0, n1=0, x0=0, n0=0)
-    parts = [sentence_of(lang, c, arms, plan)]
-    others = [b for b in comparisons if b.kind == "between_variants" and b is not c and best in (b.variant, b.control)]
+    parts = [sentence_of(lang, c, around.arms, around.plan)]
+    others = [b for b in around.comparisons if b.kind == "between_variants" and b is not c and around.best in (b.variant, b.control)]
     parts += [variants_sentence(lang, b) for b in others if b.verdict in ("better", "worse")]
     if c.kind == "between_variants":
-        parts.insert(0, no_holdout(lang, plan, natural))
+        parts.insert(0, no_holdout(lang, around.plan, around.natural))
     if c.borderline:
         parts.append(SENTENCES[lang]["borderline"])
     return ("" if lang == "zh" else " ").join(parts)

@@ -151,29 +151,29 @@ class Comparison:
     variant: str
     control: str
     verdict: str
-    reason: str | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    alpha: float
-    multiplier: float | None
-    per_1000: float | None
-    per_1000_low: float | None
-    per_1000_high: float | None
-    lift: float | None
-    lift_low: float | None
-    lift_high: float | None
-    z: float | None
-    p: float | None
-    p_kind: str | None
-    p_adjusted: float | None
-    borderline: bool
-    detectable: float | None
-    bayes: Belief | None
-    stratified: StratifiedTold | None
-    value: MoneyCompared | None
-    path: tuple[tuple[str, int, float, float, float, float], ...] | None
-    first_excluded_on: str | None
+    reason: str | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    alpha: float = 0.05
+    multiplier: float | None = None
+    per_1000: float | None = None
+    per_1000_low: float | None = None
+    per_1000_high: float | None = None
+    lift: float | None = None
+    lift_low: float | None = None
+    lift_high: float | None = None
+    z: float | None = None
+    p: float | None = None
+    p_kind: str | None = None
+    p_adjusted: float | None = None
+    borderline: bool = False
+    detectable: float | None = None
+    bayes: Belief | None = None
+    stratified: StratifiedTold | None = None
+    value: MoneyCompared | None = None
+    path: tuple[tuple[str, int, float, float, float, float], ...] | None = None
+    first_excluded_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,9 +236,7 @@ def test_every_vector_is_answered_listed_as_not_built_or_another_methods_answer(
     families = Counter(v["family"] for v in VECTORS)
     assert set(families) == {*ANSWERS, *NOT_BUILT, *OTHER_METHODS, *ON_DATA, "mature_only_rate"}
     assert sum(families.values()) == FILE["meta"]["count"] == 318
-    assert (
-        sum(families[f] for f in {*NOT_BUILT, *OTHER_METHODS}) == 164
-    )  # 11 not built, 153 of other methods; 131 answered here, 23 on real data and by days
+    assert sum(families[f] for f in {*NOT_BUILT, *OTHER_METHODS}) == 164  # 11 not built, 153 of others; 131 are answered here, 23 by days
 
 
 @pytest.mark.parametrize("vector", [v for v in VECTORS if v["family"] in ANSWERS], ids=lambda v: v["id"])
