@@ -74,4 +74,4 @@ def test_the_whole_comparison_says_on_every_day_what_the_vectorised_simulation_s
         back = [i < x0[run, look] for i in range(n)] + [i < x1[run, look] for i in range(n)]
         report = compare(undated(("holdout", "A"), [0] * n + [1] * n, back), Design("holdout", mode="hybrid", planned=2800), known)
         word = "better" if low[run, look] > 0 else "worse" if high[run, look] < 0 else "no_clear_difference"
-        assert report.comparisons[0].verdict == (word if judged[run, look] else "too_early")
+        assert report.comparisons[0].verdict == (word if judged[look] else "too_early")
