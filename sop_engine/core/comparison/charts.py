@@ -80,7 +80,7 @@ def return_chart(report: Report, lang: str) -> str:
             svg.words((frame.right + 8, y + 4 + 3 * (number - len(arms) / 2)), f"{arm.name} {rate(curve[-1][1])}", colour=colour, bold=True)
         )
         row = frame.bottom + 54 + 17 * number
-        parts.append(svg.words((frame.left - 6, row), "n", anchor="end", colour=colour))
+        parts.append(svg.words((frame.left - 30, row), "n", anchor="end", colour=colour))
         by_day = {p[0]: p[4] for p in curve}
         parts += [
             svg.words((frame.across(d), row), f"{by_day[int(d)]:,}", anchor="middle", colour=colour) for d in days if int(d) in by_day

@@ -111,6 +111,8 @@ LABELS = {
             "ame back within {window} days."
         ),
         "guard": "guardrail",
+        "share": "share or number",
+        "against": "{limits} against the control",
         "limit": "limit",
         "state": "state",
         "crude": "all together",
@@ -174,6 +176,8 @@ LABELS = {
         "same_odds_no": "；不能说只对某一层有效",
         "natural": ("自己回来的：开始之前，沉默 {quiet} 天的 {lapsed:,} 人里有 {returned:,} 人（{rate}）在 {window} 天内回来。"),
         "guard": "护栏",
+        "share": "比例或次数",
+        "against": "与对照相差 {limits}",
         "limit": "上限",
         "state": "状态",
         "crude": "合计",

@@ -183,6 +183,8 @@ def guard_rows(report: Report, lang: str, states: dict[str, dict[str, str]]) -> 
             return "-" if value is None else rate(value, 2) if share else f"{value:.2f}"
 
         limits = "-" if g.low is None or g.high is None else f"{shown(g.low)} – {shown(g.high)}"
+        if g.state in ("harm", "no_harm_seen"):
+            limits = LABELS[lang]["against"].format(limits=limits)
         yield [g.name, g.variant, shown(g.rate), limits, shown(g.limit), states[lang][g.state]]
 
 
