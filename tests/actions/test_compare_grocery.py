@@ -12,6 +12,8 @@ from sop_engine.core.records import UserRecord
 from tests.actions.grocery import orders
 from tests.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2006, 12, 31)
 PLAYBOOK = """
 playbook: winback

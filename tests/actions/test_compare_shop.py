@@ -13,6 +13,8 @@ from sop_engine.core.comparison.exported import as_json
 from sop_engine.core.comparison.values import Report
 from tests.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2025, 3, 1)
 WINDOW = 7
 PLAYBOOK = """
@@ -54,7 +56,6 @@ def read(shop: Shop, day: date) -> Report:
     return compare_playbook(shop.app, "back", shop.at(f"{day + timedelta(days=1)} 09:00"))
 
 
-@pytest.mark.slow
 def test_a_large_effect_is_found_by_the_engine_and_every_earlier_day_reads_as_it_read_then(engine: Engine) -> None:
     shop = lived(engine, days=14, a_day=40, effect=0.25)
     end = FIRST + timedelta(days=14 + WINDOW)

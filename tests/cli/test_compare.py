@@ -27,9 +27,7 @@ def table(folder: Path, text: str, name: str = "arms.csv") -> Path:
 
 
 def rows(control: tuple[int, int], variant: tuple[int, int], *, head: str = "user,arm,back") -> str:
-    listed = [
-        f"{arm}{n},{arm},{int(n < x)}" for arm, (x, size) in (("holdout", control), ("A", variant)) for n in range(size)
-    ]
+    listed = [f"{arm}{n},{arm},{int(n < x)}" for arm, (x, size) in (("holdout", control), ("A", variant)) for n in range(size)]
     return "\n".join([head, *listed]) + "\n"
 
 
@@ -82,9 +80,7 @@ def test_lost_users_veto_whatever_the_rates_say(tmp_path: Path) -> None:
         ("arm,back\n", (), "there are no rows below the names of the columns"),
     ],
 )
-def test_bad_input_is_named_with_its_place_and_what_to_do(
-    tmp_path: Path, text: str, more: tuple[str, ...], sentence: str
-) -> None:
+def test_bad_input_is_named_with_its_place_and_what_to_do(tmp_path: Path, text: str, more: tuple[str, ...], sentence: str) -> None:
     said = compare("--csv", table(tmp_path, text), "--arm", "arm", "--converted", "back", *more)
     assert said.code == 2
     assert sentence in said.err

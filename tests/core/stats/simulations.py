@@ -166,9 +166,7 @@ def strata_misses(random: Random, runs: int, *, crude: bool = False) -> float:
     drawn = [(random.binomial(n0, p, runs), random.binomial(n1, p, runs)) for (n0, n1), p in zip(sizes, rates, strict=True)]
     missed = 0
     for run in range(runs):
-        listed = [
-            Stratum(str(i), int(drawn[i][1][run]), sizes[i][1], int(drawn[i][0][run]), sizes[i][0]) for i in range(2)
-        ]
+        listed = [Stratum(str(i), int(drawn[i][1][run]), sizes[i][1], int(drawn[i][0][run]), sizes[i][0]) for i in range(2)]
         if crude:
             listed = [Stratum("all", *(sum(getattr(s, f) for s in listed) for f in ("x1", "n1", "x0", "n0")))]
         one = stratified(listed)

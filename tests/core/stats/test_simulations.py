@@ -47,12 +47,8 @@ def test_the_interval_of_the_difference_covers_the_truth_as_often_as_it_was_coun
     assert chance[(low <= truth) & (truth <= high)].sum() == pytest.approx(expected, abs=0.0005)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "rate", "expected"), [((30, 30), 0.1, 0.9740), ((900, 100), 0.02, 0.9611), ((450, 50), 0.1, 0.9522)]
-)
-def test_the_interval_of_the_lift_covers_no_effect_as_often_as_it_was_counted(
-    sizes: tuple[int, int], rate: float, expected: float
-) -> None:
+@pytest.mark.parametrize(("sizes", "rate", "expected"), [((30, 30), 0.1, 0.9740), ((900, 100), 0.02, 0.9611), ((450, 50), 0.1, 0.9522)])
+def test_the_interval_of_the_lift_covers_no_effect_as_often_as_it_was_counted(sizes: tuple[int, int], rate: float, expected: float) -> None:
     likely = [[x for x in range(n + 1) if binom.pmf(x, n, rate) > 1e-9] for n in sizes]
     covered = 0.0
     for x1, x0 in product(*likely):
