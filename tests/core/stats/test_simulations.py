@@ -1,4 +1,4 @@
-"""What is claimed falsely, found and missed over thousands of simulated experiments is what the methods promise; `make simulate` runs more."""
+"""What is claimed falsely, found and missed in simulated experiments is what the methods promise; `make simulate` runs more."""
 
 from itertools import product
 
