@@ -167,9 +167,14 @@ def run_job(job: Job, app: App, leader: Leader, clock: Callable[[], datetime]) -
     except Exception as error:
         if leader.leads:  # otherwise another leads by now, and has its own record
             tell("job_failed", level="warning", job=job.name, error=type(error).__name__)
-            _remember(job, app, clock(), f"{type(error).__name__}: {' '.join(str(getattr(error, 'orig', None) or error).split())}")
+            _remember(job, app, clock(), _first_line(error))
         return False
     return True
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong; a database names values of users on later lines."""
+    return f"{type(error).__name__}: {str(getattr(error, 'orig', None) or error).strip().partition(chr(10))[0]}"
 
 
 def _remember(job: Job, app: App, at: datetime, error: str) -> None:
