@@ -2,10 +2,12 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.ingest import record_events
@@ -32,17 +34,18 @@ def forbid_while_intending(engine: Engine, trials: int) -> tuple[int, int]:
     hints = []
     while more := shop.claim():
         hints += more
-    batches = [hints[i : i + 5] for i in range(0, len(hints), 5)]
 
     def forbid(n: int) -> None:
         fields = {"channel": "sms"} if n % 2 else {"order_id": f"o{n}", "amount": 5}
         record_events(shop.app, [shop.record(people[n], "unsubscribed" if n % 2 else "order", "2025-03-01 11:00", fields)], shop.now)
 
     with ThreadPoolExecutor(4) as pool:
-        done = [pool.submit(deliver, shop.app, batch, shop.now) for batch in batches]
-        done += [pool.submit(forbid, n) for n in range(trials)]
-        interleaved = [job for pair in zip(done[: len(batches)], done[len(batches) :], strict=False) for job in pair]
-        for job in {*interleaved, *done}:
+        jobs = []
+        for first in range(0, trials, 5):  # the users of a batch, and those who forbid it, at the same time
+            forbidding = [pool.submit(_patiently, forbid, n) for n in range(first, min(first + 2, trials))]
+            sending = pool.submit(_patiently, deliver, shop.app, hints[first : first + 5], shop.now)
+            jobs += [*forbidding, sending, *(pool.submit(_patiently, forbid, n) for n in range(first + 2, min(first + 5, trials)))]
+        for job in jobs:
             job.result()
     with shop.app.work(shop.now) as work:
         found = ask_invariants(work).broken
@@ -50,6 +53,18 @@ def forbid_while_intending(engine: Engine, trials: int) -> tuple[int, int]:
         print(f"{one.invariant.id} {one.invariant.says}: {one.count}: {', '.join(one.subjects)}", flush=True)
     refused = sum(1 for t in shop.touches() if t.state in ("skipped", "cancelled"))
     return refused, sum(one.count for one in found)
+
+
+def _patiently(do: Callable[..., object], *words: object) -> None:
+    """Again when SQLite was busy for longer than its patience: every door comes back to what it could not do."""
+    for _ in range(20):
+        try:
+            do(*words)
+        except OperationalError as error:
+            if "locked" not in str(error):
+                raise
+        else:
+            return
 
 
 def take_codes(engine: Engine, tries: int, size: int) -> int:
