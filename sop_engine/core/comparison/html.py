@@ -116,7 +116,7 @@ def _tiers(report: Report, lang: str) -> str:
 
 def _guards(report: Report, lang: str) -> str:
     label = LABELS[lang]
-    head = [label["guard"], label["arm"], label["share"], label["interval"], label["limit"], label["state"]]
+    head = [label["guard"], label["arm"], label["share"], label["interval"], label["limit"], label["standing"]]
     return _table(head, list(text.guard_rows(report, lang, STATES)))
 
 
