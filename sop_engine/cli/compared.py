@@ -56,7 +56,7 @@ def _tiers(report: Report, lang: str) -> str:
 def _guardrails(report: Report, lang: str) -> str:
     rows = list(text.guard_rows(report, lang, STATES))
     label = LABELS[lang]
-    head = [label["guard"], label["arm"], label["share"], label["interval"], label["limit"], label["state"]]
+    head = [label["guard"], label["arm"], label["share"], label["interval"], label["limit"], label["standing"]]
     return _titled(label["guardrails"], table(rows, head=head, right=(2, 3, 4))) if rows else ""
 
 

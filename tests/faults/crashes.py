@@ -182,7 +182,8 @@ def _schedule(bench: Bench, tally: Tally, k: int, m: int | None, away: int) -> N
     if m is not None:
         tally.points |= set(in_child(lambda: _recover(bench, away), end_at=m).passed)
         away += LATER[-1]  # time goes on
-    judged = in_child(lambda: _recover_and_judge(bench, away, may_be_unknown=bench.ability == "opaque" or away % LATER[-1] > 0)).value
+    unsure = bench.ability == "opaque" or (bench.ability == "keyed for a while" and away > 0)  # the key may be known no more
+    judged = in_child(lambda: _recover_and_judge(bench, away, may_be_unknown=unsure)).value
     name = f"{bench.ability}: {k}{'' if m is None else f', {m}'} ({died.passed[-1]})"
     tally.schedules += 1
     tally.unknown += judged["unknown"]

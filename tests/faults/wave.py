@@ -18,7 +18,7 @@ from tests.faults.provider import Provider
 from tests.worker.production import Production, now, until
 
 SECRET = "whsec_" + "c29wLWZhdWx0LXN1aXRlLXNlY3JldC1vZi10ZXN0cw=="
-LEASE_S = "8"
+LEASE_S = "24"  # seconds; shorter ones leave a busy machine no time for a call
 
 
 @dataclass
@@ -77,10 +77,10 @@ class Wave:
             self.keep_running()
             return sum(self.provider.taken().values()) >= many
 
-        until(there, told=self.production.logs)
+        until(there, deadline_s=180, told=self.production.logs)
         do()
 
-    def finish(self, *, deadline_s: float = 180) -> float:
+    def finish(self, *, deadline_s: float = 300) -> float:
         """Wait until nothing is planned, queued or being sent; how many seconds it took."""
         over = {"sent", "failed"}
 

@@ -39,18 +39,18 @@ def expected_users(sample: Sample, design: Design, mask: Any = None) -> dict[str
 def check_ratio(sample: Sample, design: Design, contamination: Mapping[str, int]) -> Checked:
     """Of those assigned, and of those whose clock started; the worse one is told."""
     known = design.shares is not None
-    found: list[tuple[float, float | None, dict[str, float]]] = []
+    found: list[tuple[float, float | None, dict[str, float], dict[str, int]]] = []
     for mask in (None, sample.started):
         counts, expected = sample.users(mask), expected_users(sample, design, mask)
         one = sample_ratio(list(counts.values()), [expected[name] for name in counts])
         if one is not None:
-            found.append((one.p, one.chi2, expected))
+            found.append((one.p, one.chi2, expected, counts))
     if not found:
-        found.append((1.0, None, expected_users(sample, design)))
-    p, chi2, expected = min(found, key=lambda one: one[0])
+        found.append((1.0, None, expected_users(sample, design), sample.users()))
+    p, chi2, expected, counts = min(found, key=lambda one: one[0])
     veto = "sample_ratio" if known and p < RED else _contaminated(sample, contamination)
     number = contamination.get({"holdout_was_sent": "holdout_sent"}.get(str(veto), str(veto)), 0)
-    return Checked(RatioTold(None if chi2 is None else p, chi2, expected), veto, known, number)
+    return Checked(RatioTold(None if chi2 is None else p, chi2, expected, counts), veto, known, number)
 
 
 def _contaminated(sample: Sample, contamination: Mapping[str, int]) -> str | None:

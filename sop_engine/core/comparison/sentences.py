@@ -62,7 +62,7 @@ def _told(listed: Sequence[Comparison], best: str | None) -> Comparison | None:
 def _veto(lang: str, checked: Checked, arms: Sequence[ArmTold]) -> str:
     if checked.veto == "sample_ratio":
         expected = " / ".join(f"{checked.ratio.expected[a.name]:.0f}" for a in arms)
-        return SENTENCES[lang]["sample_ratio"].format(e=expected, o=" / ".join(str(a.assigned) for a in arms))
+        return SENTENCES[lang]["sample_ratio"].format(e=expected, o=" / ".join(str(checked.ratio.observed[a.name]) for a in arms))
     return SENTENCES[lang][str(checked.veto)].format(n=checked.number)
 
 

@@ -100,7 +100,7 @@ def health_lines(report: Report, lang: str) -> Iterator[str]:
     label, health = LABELS[lang], report.health
     ratio = health.sample_ratio
     p = "-" if ratio.p is None else f"{ratio.p:.4f}"
-    counts = ", ".join(f"{a.name} {a.assigned:,}/{ratio.expected[a.name]:,.0f}" for a in report.arms)
+    counts = ", ".join(f"{a.name} {ratio.observed[a.name]:,}/{ratio.expected[a.name]:,.0f}" for a in report.arms)
     yield f"{label['health']}: {label[health.status]} · {label['sample_ratio']} p {p} ({counts})"
     if any(health.contamination.values()):
         yield label["contamination"].format(**health.contamination)

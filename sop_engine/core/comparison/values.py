@@ -71,6 +71,7 @@ class RatioTold:
     p: float | None
     chi2: float | None
     expected: Mapping[str, float]
+    observed: Mapping[str, int] = field(default_factory=dict, metadata=HIDDEN)  # users it was asked of: assigned, or started
 
 
 @dataclass(frozen=True, slots=True)
