@@ -77,7 +77,7 @@ def compare(
             return _crossed(project, playbook, by, as_json=as_json)
         if plan or approver:
             name = _needed(playbook)
-            return _planned(project, name, effect, power, as_json=as_json) if plan else _approved(project, name, approver)
+            return _planned(project, name, as_of, (effect, power), as_json=as_json) if plan else _approved(project, name, approver)
         if file is None:
             report = _of_playbook(project, playbook, mode, as_of, lang)
         else:
@@ -172,14 +172,14 @@ def _opened(project: Path, as_of: str) -> "tuple[App, datetime]":
     return app, instant(as_of, zone) if as_of else clock()
 
 
-def _planned(project: Path, playbook: str, effect: float, power: float, *, as_json: bool) -> None:
+def _planned(project: Path, playbook: str, as_of: str, asked: tuple[float, float], *, as_json: bool) -> None:
     from sop_engine.actions.compare import found
     from sop_engine.actions.compare_plan import plan
     from sop_engine.cli.compared import plan_told
 
-    app, now = _opened(project, "")
+    app, now = _opened(project, as_of)
     with app.work(now) as work:
-        one = plan(work, found(work, playbook), effect=effect / 100, power=power)
+        one = plan(work, found(work, playbook), effect=asked[0] / 100, power=asked[1])
     show(one, as_json, plan_told(one))
 
 
