@@ -72,9 +72,13 @@ def slots_of(tx: Connection, flows: Sequence[str], since: datetime, *, step: str
 
 
 def failed_by(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
-    """(outcome, flow, channel, failed) of the calls since then that are `unclear` or were `refused`."""
+    """(outcome, flow, channel, failed) of the calls since then that are `unclear` or were `refused`.
+
+    A call whose worker died is none of them: that says nothing about the playbook or the provider.
+    """
+    alive = func.coalesce(attempts.c.reason, "") != "lease ran out"
     counted: Select[Any] = select(attempts.c.outcome, touches.c.flow, attempts.c.channel, func.count().label("failed"))
-    mine = counted.join_from(attempts, touches, touches.c.id == attempts.c.touch_id).where(attempts.c.began_at >= since, FAILED)
+    mine = counted.join_from(attempts, touches, touches.c.id == attempts.c.touch_id).where(attempts.c.began_at >= since, FAILED, alive)
     return tx.execute(mine.group_by(attempts.c.outcome, touches.c.flow, attempts.c.channel)).all()
 
 

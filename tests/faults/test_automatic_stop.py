@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from sop_engine.actions import stopping
+from sop_engine.actions.intend import intend
 from sop_engine.actions.watch import watch
 from sop_engine.channels.contract import Receipt
 from sop_engine.core.errors import DeliveryError
-from sop_engine.store import sends
+from sop_engine.store import queue, sends
 from tests.shop import Shop, keys
 from tests.shop_project import BENEFIT, TEXTS, Scripted, text
 
@@ -146,3 +147,22 @@ def test_counts_are_the_same_however_often_they_are_made(engine: Engine) -> None
         watch(shop.app, shop.now)
     with shop.app.transaction() as tx:
         assert [(r.flow, r.step, r.sends) for r in sends.by_step(tx, shop.at("2025-03-20 00:00"))] == [("g", "hi", 5)]
+
+
+def test_workers_that_die_in_the_middle_of_calls_stop_no_playbook(engine: Engine) -> None:
+    shop = Shop(
+        engine,
+        "playbook: p\nintent: serve\nstart: {event: cart}\ngoal: buys\nsteps:\n  hi: {after: 1h, send: hello}\n",
+        start="2025-03-01 10:00",
+    )
+    for n in range(30):
+        shop.user(f"u{n}")
+        shop.event(f"u{n}", "cart")
+    shop.jump("2025-03-01 11:00")
+    hints = shop.claim()
+    with shop.app.work(shop.now) as work:
+        intend(work, queue.queued_for_delivery(work.tx, hints[:5]))
+    shop.deliver(hints[5:])
+    shop.jump("2025-03-01 11:03")
+    assert shop.beat().lost == 5
+    assert watch(shop.app, shop.now) == []
