@@ -5,7 +5,7 @@ BIN := .venv/bin
 FAST := not server and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test bench lint migration migrations-first constraints chaos faults race planted soak
+.PHONY: help demo run check test simulate bench lint migration migrations-first constraints chaos faults race planted soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ check: .venv/test.stamp lint ## the fast checks: style, types, arrows, tests wit
 
 test: .venv/test.stamp lint ## everything: also PostgreSQL, Redis and the slow tests
 	$(BIN)/python -m pytest -q -n auto --durations=10
+
+simulate: .venv/test.stamp ## 100,000 simulated experiments a check: what the methods of sop compare promise
+	$(BIN)/python -m tests.core.stats.simulated_checks
 
 bench: .venv/bench.stamp ## measure: the figures of benchmarks/
 	$(BIN)/python -m benchmarks

@@ -19,6 +19,7 @@ from tests.servers import Server, start_postgres, start_redis
 
 SERVERS = {"postgres_server": "PostgreSQL", "redis_server": "Redis"}
 ABSENT = "no server: "
+LEFT_OUT = ("no data: ", "no browser: ")
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +124,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests did not run for want of a server."""
     told = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for missing in LEFT_OUT:
+        left = sum(missing in text for text in told)
+        if left:
+            terminalreporter.write_line(
+                f"{left} tests did not run ({missing.strip(': ')}): see docs/settings.md, SOP_TEST_DATA and SOP_TEST_BROWSER."
+            )
     absent = [text for text in told if ABSENT in text]
     if absent:
         names = [name for name in SERVERS.values() if any(ABSENT + name in text for text in absent)]

@@ -13,7 +13,7 @@ from sop_engine.channels.contract import REASONS
 from tests.test_house import ROOT, nodes, python_files
 
 DOCS = ROOT / "docs"
-PAGES = ("quickstart", "playbooks", "problems", "commands", "architecture", "states", "glossary", "settings")
+PAGES = ("quickstart", "playbooks", "problems", "commands", "architecture", "states", "glossary", "settings", "comparing")
 REASON_AT = {"Skip": 0, "Defer": 0, "Refused": 0, "Decline": 0, "GiveUp": 0, "end_runs": 2, "end": 1}
 NOT_A_MESSAGE = {"range", "max", "min", "round"}
 
@@ -150,3 +150,16 @@ def test_the_glossary_is_short() -> None:
 def test_every_link_leads_somewhere(file: Any) -> None:
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", file.read_text("utf-8"))
     assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_every_word_of_a_comparison_is_documented() -> None:
+    from sop_engine.core.comparison import cross, phrases, values
+    from sop_engine.core.stats import bounds
+
+    words = {*values.WARNINGS, *phrases.WORDS["en"], *phrases.REASONS["en"], *bounds.MODES} - {"no_clear_difference_yet"}
+    words |= {"sample_ratio", "holdout_was_sent", "two_arms", "breached", "kept", "unclear", "harm", "no_harm_seen", "few_buyers"}
+    assert missing({*words, "weak", "strong", "few"}, page("comparing")) == []
+    assert set(cross.BY) >= {"content_type", "channel", "benefit", "level", "variant"}
+    for lang in ("en", "zh"):
+        assert set(phrases.REASONS[lang]) == set(phrases.REASONS["en"])
+        assert set(phrases.SENTENCES[lang]) == set(phrases.SENTENCES["en"])

@@ -134,4 +134,4 @@ def test_every_setting_has_a_meaning_for_the_documentation() -> None:
     described = describe()
     assert ("SOP_SENDING", "off") in [(name, default) for name, default, _ in described]
     assert all(name.startswith("SOP_") and meaning for name, _, meaning in described)
-    assert [name for name, meaning in describe_webhooks() if meaning] == ["url", "secret", "old_secret", "headers"]
+    assert [name for name, meaning in describe_webhooks() if meaning] == ["url", "secret", "old_secret", "headers", "rate"]

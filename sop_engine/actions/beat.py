@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.release import Enqueue, release_due, rescue
@@ -34,6 +35,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     `enqueue` hands hints to workers; without it they are delivered here.
     """
     caught_up = catch_up(app, now)
+    conclude(app, now)
     started = start_scheduled(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0

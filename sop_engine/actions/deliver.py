@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sop_engine.actions.end import refresh_close
-from sop_engine.actions.ingest import record_events
+from sop_engine.actions.ingest import NotRecorded, record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
 from sop_engine.actions.pacing import paced
@@ -140,7 +140,10 @@ def conclude(app: App, answers: Sequence[tuple[Intent, Answer]], now: datetime) 
         for intent, answer in answers:
             _tell(intent, answer)
     if watched:
-        record_events(app, [_delivered(i, now) for i, a in answers if isinstance(a, Receipt) and a.stage == "delivered"], now)
+        try:
+            record_events(app, [_delivered(i, now) for i, a in answers if isinstance(a, Receipt) and a.stage == "delivered"], now)
+        except NotRecorded as error:  # what was sent is sent, and stored; the others' events are too
+            tell("not_recorded", level="error", count=len(error.failed))
 
 
 def _tell(intent: Intent, answer: Answer) -> None:

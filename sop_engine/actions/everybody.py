@@ -21,29 +21,39 @@ Span = tuple[int, int]
 
 def place_everybody(work: Work, cause: str, *, may_start: bool = True) -> int:
     """Place all users in every model, slice by slice in this transaction, and follow the moves. How many moves concern a flow."""
-    return sum(place_span(work, (first, SLICE), cause, may_start=may_start) for first in filled(work.tx, SLICE))
+    return sum(place_span(work, span, cause, may_start=may_start) for span in _spans(work))
 
 
 def sweep_everybody(work: Work, day: date) -> int:
     """What the midnight with which this day begins changes, for all users in this transaction; how many moves."""
-    return sum(sweep_span(work, (first, SLICE), day) for first in filled(work.tx, SLICE))
+    return sum(sweep_span(work, span, day) for span in _spans(work))
 
 
-def sweep_span(work: Work, span: Span, day: date) -> int:
-    """Windows whose edge passed, tags and levels of these users, and what follows; how many moves."""
-    again = set_aside.list_set_aside(work.tx, *span)
+def _spans(work: Work) -> list[Span | None]:
+    """All users in slices; for so few that one will do, simply everybody."""
+    firsts = filled(work.tx, SLICE)
+    return [(first, SLICE) for first in firsts] if len(firsts) > 1 else [None]
+
+
+def sweep_span(work: Work, span: Span | None, day: date) -> int:
+    """Windows whose edge passed, tags and levels of these users (None: all), and what follows; how many moves."""
+    again = set_aside.list_set_aside(work.tx, *span) if span is not None else []
     if again:  # the midnights they missed are made up for
         metric_values.recompute(work.tx, work.project, Scope.of(again), work.now)
         set_aside.take_back(work.tx, again)
-    edges.sweep(work.tx, work.project, day, work.now, Scope.between(*span))
+    edges.sweep(work.tx, work.project, day, work.now, _scope(span))
     moves = place_span(work, span, "sweep")
     ask_open_runs(work, span)
     return moves
 
 
-def place_span(work: Work, span: Span, cause: str, *, may_start: bool = True) -> int:
+def _scope(span: Span | None) -> Scope:
+    return Scope.everybody() if span is None else Scope.between(*span)
+
+
+def place_span(work: Work, span: Span | None, cause: str, *, may_start: bool = True) -> int:
     """Place these users in every model inside the database, then follow those moves that concern a flow. How many of these."""
-    scope = Scope.between(*span)
+    scope = _scope(span)
     tags.refresh_rule_tags(work.tx, work.project, scope, work.now)
     moved: dict[int, list[Moved]] = {}
     followed = may_start or runs.any_open(work.tx)  # otherwise a move leads to nothing, and nobody is streamed

@@ -27,8 +27,8 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
     }
-    if record.name == "sop":
-        ids = record.__dict__.get("ids", {})
+    if record.name.partition(".")[0] == "sop":
+        ids = record.__dict__.get("ids", record.__dict__)  # of `tell`, or the `extra` of a logger called sop.…
         said |= {"event": record.msg} | {key: _short(value) for key, value in ids.items() if value is not None and key in KEYS}
     else:
         said |= {"event": "library", "logger": record.name, "message": _template(record)}

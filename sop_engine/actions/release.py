@@ -23,13 +23,15 @@ Enqueue = Callable[[Hints, int], object]
 """Hands (touch, epoch) pairs of one lane to workers: 0 service, 1 marketing. Raises SopError when nobody could take them."""
 
 
-def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH) -> int:
+def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH, inflight: int | None = None) -> int:
     """Claim up to `limit` touches that are due and enqueue them; how many. Call again until it returns 0.
+
+    No more than `inflight` (else the setting max_inflight) are claimed and not yet begun at a time.
 
     What could not be handed over is planned again at once, and the error goes on to the caller.
     """
     with app.work(now) as work:
-        room = min(limit, max(0, app.settings.max_inflight - queue.count_queued(work.tx)))
+        room = min(limit, max(0, (inflight or app.settings.max_inflight) - queue.count_queued(work.tx)))
         claimed = queue.claim_due(work.tx, now, app.lease_time(work.tx, now) + app.ladder.lease, room) if room else []
         batches = list(_batches(work, claimed))
         cp("before_release_commit")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sop_engine.actions.ramping import Opening
+from sop_engine.actions.winners import Winner, winners
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.enrolment import Past, Refused, anchor_of, refuse_start
@@ -144,11 +145,16 @@ class _Arms:
         self.work = work
         self.known = runs.arms_of(work.tx, experiments, users)
         self.fresh: runs.Arms = {}
+        self.winners: Mapping[str, Winner] | None = None
 
     def drawn(self, ready: Ready, person: Person) -> Ready:
         """The run with its arm."""
-        variant, held_out = self._of(ready.candidate.flow, person)
-        return replace(ready, new=replace(ready.new, variant=variant, held_out=held_out))
+        flow = ready.candidate.flow
+        variant, held_out = self._of(flow, person)
+        cause = ready.new.cause
+        if (flow.experiment_name, person.id) in self.fresh and self.winners and flow.experiment_name in self.winners and not held_out:
+            cause += f" · {variant} as the winner since {self.winners[flow.experiment_name].at[:10]}"
+        return replace(ready, new=replace(ready.new, variant=variant, held_out=held_out, cause=cause))
 
     def _of(self, flow: Flow, person: Person) -> tuple[str | None, bool]:
         rehearsal, settings = self.work.app.rehearsal, self.work.project.settings
@@ -161,8 +167,18 @@ class _Arms:
         key = (flow.experiment_name, person.id)
         if key not in self.known:
             arm = arm_for(flow, person.key, salt_of(settings))
-            self.known[key] = self.fresh[key] = (arm.variant, arm.held_out)
+            winner = self._winner(flow)
+            variant = winner.variant if winner is not None and not arm.held_out else arm.variant
+            self.known[key] = self.fresh[key] = (variant, arm.held_out)
         return self.known[key]
+
+    def _winner(self, flow: Flow) -> Winner | None:
+        """The variant that new users get since a verdict; a rehearsal draws as if there were none."""
+        if len(flow.variants) < 2 or self.work.app.rehearsal is not None:
+            return None
+        if self.winners is None:
+            self.winners = winners(self.work, self.work.project.flows.values())
+        return self.winners.get(flow.experiment_name)
 
 
 def _write(work: Work, ready: Sequence[Ready]) -> int:

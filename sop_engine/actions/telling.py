@@ -11,7 +11,7 @@ from sop_engine.actions.log_lines import Lines, as_json, as_text, told
 Value = str | int | float | None
 Level = Literal["debug", "info", "warning", "error"]
 _NUMBERS: dict[str, int] = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-TALKATIVE = ("httpx", "httpcore", "alembic")  # a line for each call, or for each look at the revision
+TALKATIVE = ("httpx", "httpcore", "alembic", "apscheduler")  # a line for each call, each look at the revision, each job
 _lines: Lines | None = None
 _least = OFF = logging.CRITICAL + 1  # nothing is told until a door begins
 

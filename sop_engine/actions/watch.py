@@ -102,9 +102,10 @@ def _failures(work: Work) -> Iterator[Finding]:
     for row in sends.by_channel(work.tx, sends.slot_of(since)):
         key = (playbook_of(row.flow), row.channel)
         sent[key] = sent.get(key, 0) + row.sends
+    rows = sends.failed_by(work.tx, since)
     for outcome, what in OUTCOMES.items():
         failed: dict[tuple[str, str], int] = {}
-        for row in sends.failed_by(work.tx, since, outcome):
+        for row in (row for row in rows if row.outcome == outcome):
             key = (playbook_of(row.flow), row.channel)
             failed[key] = failed.get(key, 0) + row.failed
         yield from failing(what, [Failures(*key, sent.get(key, 0), failed.get(key, 0)) for key in sent.keys() | failed.keys()])

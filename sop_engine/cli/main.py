@@ -11,6 +11,7 @@ from sop_engine.cli import (
     applying,
     backtesting,
     checking,
+    comparing,
     counting,
     database,
     demo,
@@ -94,6 +95,7 @@ app = typer.Typer(
 for part in (
     starting,
     checking,
+    comparing,
     schema,
     testing,
     saying,

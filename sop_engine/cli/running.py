@@ -76,10 +76,16 @@ def _tried(app: "App", now: datetime) -> str:
 def one_beat(app: "App", now: datetime) -> str:
     """Let one beat pass; what it did in a line, empty if nothing. Another release that was applied meanwhile is taken up."""
     from sop_engine.actions.beat import beat
+    from sop_engine.actions.watch import watch
+    from sop_engine.store import audit
 
     with app.transaction() as tx:
         zone = app.live(tx).zone
     did = beat_told(beat(app, now))
+    stopped = "; ".join(f"STOPPED {one.scope}: {one.why}" for one in watch(app, now))
+    did = ", ".join(part for part in (did, stopped) if part)
+    with app.transaction() as tx:
+        audit.seal(tx, now)
     return f"{now.astimezone(zone):%Y-%m-%d %H:%M:%S}  {did}" if did else ""
 
 

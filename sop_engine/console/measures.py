@@ -56,7 +56,12 @@ MEASURES = (
         ("reason",),
     ),
     Measure("sop_runs_open", "about how many runs are open", lambda s: _one(s.open_runs)),
-    Measure("sop_stopped", "1 for each scope that is stopped", lambda s: (((scope,), 1) for scope in s.stopped), ("scope",)),
+    Measure(
+        "sop_stopped",
+        "1 for each scope that is stopped; by: sop (by itself) or operator",
+        lambda s: (((scope, "sop" if itself else "operator"), 1) for scope, itself in s.stopped.items()),
+        ("scope", "by"),
+    ),
     Measure("sop_leader_epoch", "the number of the present leadership", lambda s: _one(s.leader.epoch if s.leader else 0)),
     Measure(
         "sop_leader_lease_left_seconds",

@@ -40,6 +40,5 @@ class Ladder:
 
 def ladder_of(lease_s: float = LEASE_S) -> Ladder:
     """The ladder for a lease of so many seconds: 10 s a call, 30, 45, 60, 60, 120, 300 for the usual 120, and in proportion."""
-    unit = timedelta(seconds=lease_s) / LEASE_S
     names = ("call", "begin", "soft", "hard", "expiry", "lease", "visibility")
-    return Ladder(**dict(zip(names, (unit * n for n in (10, 30, 45, 60, 60, 120, 300)), strict=True)))
+    return Ladder(**dict(zip(names, (timedelta(seconds=lease_s * n / LEASE_S) for n in (10, 30, 45, 60, 60, 120, 300)), strict=True)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sop_engine.core.signs import Job, Signs
 
 MISSED = 3  # intervals a job may go without success
+AT_LEAST_S = 15  # and never less: a job of every second may take some
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ def judge(signs: Signs | None, late_alarm_s: float) -> list[Check]:
 
 
 def overdue(job: Job) -> bool:
-    """Whether a job has gone without success for more than three of its intervals."""
-    return job.age_s is None or job.age_s > MISSED * job.every_s
+    """Whether a job has gone without success for more than three of its intervals, and 15 seconds."""
+    return job.age_s is None or job.age_s > max(AT_LEAST_S, MISSED * job.every_s)
 
 
 def _released(signs: Signs) -> Check:

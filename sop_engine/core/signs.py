@@ -43,7 +43,7 @@ class Signs:
     attempts_window_s: float = 3600.0  # how far back they reach
     skipped: Mapping[str, int] = field(default_factory=dict)  # by reason
     open_runs: int = 0
-    stopped: Sequence[str] = ()
+    stopped: Mapping[str, bool] = field(default_factory=dict)  # by scope: whether it stopped by itself
     leader: Leader | None = None
     jobs: Sequence[Job] = ()
     processes: Sequence[Process] = ()

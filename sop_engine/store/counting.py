@@ -141,3 +141,13 @@ def natural_returns(tx: Connection, kinds: Sequence[str], on: date, quiet_days: 
     lapsed = tx.execute(select(func.count()).select_from(last)).scalar_one()
     again = select(func.count(func.distinct(e.user_id))).join(last, last.c.user_id == e.user_id)
     return lapsed, tx.execute(again.where(real, e.day > day, e.day <= day + within_days)).scalar_one()
+
+
+def entered_quiet(tx: Connection, kinds: Sequence[str], today: int, quiet_days: int, span: int) -> int:
+    """Users whose last of these events was so many days before one of the last `span` local days: who became silent lately."""
+    e = events.c
+    last = func.max(e.day)
+    real = e.kind.in_(kinds) & e.counted & (e.day < today)
+    quiet = select(e.user_id).where(real).group_by(e.user_id)
+    found = quiet.having(last >= today - quiet_days - span, last < today - quiet_days).subquery()
+    return int(tx.execute(select(func.count()).select_from(found)).scalar_one())

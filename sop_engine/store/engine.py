@@ -14,7 +14,7 @@ CONNECT_S = 5
 
 
 PATIENT = {"statement_timeout": 0, "lock_timeout": 0, "idle_in_transaction_session_timeout": 600_000}  # ms: an apply or an upgrade is long
-HURRIED = {"statement_timeout": 60_000, "lock_timeout": 20_000, "idle_in_transaction_session_timeout": 60_000}  # worker and scheduler
+HURRIED = {"statement_timeout": 60_000, "lock_timeout": 20_000, "idle_in_transaction_session_timeout": 10_000}  # worker and scheduler
 
 
 def open_engine(url: str, *, durable: bool = True, hurried: bool = False) -> Engine:

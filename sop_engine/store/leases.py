@@ -14,6 +14,10 @@ leases = table_of(LeaseRow)
 LEADER = "leader"
 
 
+class LeadsNoMore(Refused):
+    """A newer epoch has begun: nothing of the old leader is stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A lease as it was stored; `until` in the database's time."""
@@ -75,7 +79,7 @@ def release(tx: Connection, lease: Lease, at: datetime, *, name: str = LEADER) -
 
 
 def fence(tx: Connection, epoch: int, *, name: str = LEADER) -> None:
-    """Hold the leadership of this epoch until the end of the transaction. Raises Refused when a newer epoch has begun."""
+    """Hold the leadership of this epoch until the end of the transaction. Raises LeadsNoMore when a newer epoch has begun."""
     found = tx.execute(select(leases.c.epoch).where(leases.c.name == name).with_for_update(read=True, key_share=True)).scalar()
     if found != epoch:
-        raise Refused("another process leads by now")
+        raise LeadsNoMore("another process leads by now")

@@ -38,10 +38,9 @@ def sweep(tx: Connection, project: Project, day: date, now: datetime, scope: Sco
     for a in live_aggregates(project):
         by_window.setdefault((a.window, a.exact), []).append(a)
     for (window, exact), members in by_window.items():
-        _note_users(tx, scope, sorted({k for a in members for k in a.kinds}), _edges(day.toordinal(), window, exact))
-        if exact is not None:
-            _leave_out_newer(tx, now)
-        if _any_noted(tx):
+        if _note_users(tx, scope, sorted({k for a in members for k in a.kinds}), _edges(day.toordinal(), window, exact)):
+            if exact is not None:
+                _leave_out_newer(tx, now)
             write_values(tx, project, Scope.table(EDGE_USERS), now, members, into=TABLE)
 
 
@@ -54,15 +53,15 @@ def _edges(today: int, window: tuple[int, int] | None, exact: timedelta | None) 
     return [today] if window is None else [today - window[1], today - window[0] - 1]
 
 
-def _note_users(tx: Connection, scope: Scope, kinds: Iterable[str], days: Iterable[int]) -> None:
-    """Fill the table of users with such an event on one of these days."""
+def _note_users(tx: Connection, scope: Scope, kinds: Iterable[str], days: Iterable[int]) -> bool:
+    """Fill the table of users with such an event on one of these days; whether there are any."""
     to = dialect(tx)
     run(tx, f"CREATE TEMP TABLE IF NOT EXISTS {EDGE_USERS} (user_id BIGINT PRIMARY KEY)")
     run(tx, f"{to.empty} {EDGE_USERS}")
     listed = ", ".join(str(day) for day in days)
     these = scope.inside(to, "user_id") or "TRUE"
     found = f"SELECT DISTINCT user_id FROM events WHERE day IN ({listed}) AND kind IN {to.one_of(kinds)} AND {these}"
-    run(tx, f"INSERT INTO {EDGE_USERS} {found}", scope.params(to))
+    return run(tx, f"INSERT INTO {EDGE_USERS} {found}", scope.params(to)).rowcount > 0
 
 
 def _leave_out_newer(tx: Connection, now: datetime) -> None:
@@ -70,7 +69,3 @@ def _leave_out_newer(tx: Connection, now: datetime) -> None:
     to = dialect(tx)
     newer = f"SELECT 1 FROM events e WHERE e.user_id = {EDGE_USERS}.user_id AND e.received_at > {to.param('now')}"
     run(tx, f"DELETE FROM {EDGE_USERS} WHERE EXISTS ({newer})", {"now": to.instant(now)})
-
-
-def _any_noted(tx: Connection) -> bool:
-    return run(tx, f"SELECT 1 FROM {EDGE_USERS} LIMIT 1").first() is not None

@@ -107,9 +107,11 @@ def _lock(tx: Connection, statement: Select[Any], numbers: Sequence[int]) -> Non
 def filled(tx: Connection, size: int) -> list[int]:
     """Where the slices of so many ids begin that have any users, in order. `size` divides SLICE."""
     found: list[int] = []
-    statement = select(func.min(users.c.id)).where(users.c.id >= bindparam("beyond"))
-    while (first := tx.execute(statement, {"beyond": found[-1] + size if found else 0}).scalar()) is not None:
-        found.append(first // size * size)
+    least, last = tx.execute(select(select(func.min(users.c.id)).scalar_subquery(), select(func.max(users.c.id)).scalar_subquery())).one()
+    while least is not None:
+        found.append(least // size * size)
+        beyond = found[-1] + size
+        least = tx.execute(select(func.min(users.c.id)).where(users.c.id >= beyond)).scalar() if beyond <= last else None
     return found
 
 

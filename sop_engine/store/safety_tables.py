@@ -11,6 +11,8 @@ from sqlmodel import Field, SQLModel
 
 from sop_engine.store.columns import Instant, instant, json_column, key_column, reference, user_column
 
+FAILED = text("outcome IN ('unclear', 'refused')")
+
 
 class AttemptRow(SQLModel, table=True):
     """One call to a provider: stored before it is made, settled after. `began_at` is the engine's time of the intent."""
@@ -20,6 +22,7 @@ class AttemptRow(SQLModel, table=True):
         Index("ix_attempts_touch", "touch_id"),
         Index("ix_attempts_key", "key"),
         Index("ix_attempts_began", "began_at", "outcome"),
+        Index("ix_attempts_failed", "began_at", sqlite_where=FAILED, postgresql_where=FAILED),
         UniqueConstraint("touch_id", "epoch"),
     )
     id: int | None = key_column()

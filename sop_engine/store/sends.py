@@ -10,7 +10,7 @@ from sop_engine.store.attempts import attempts
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import GrantRow
 from sop_engine.store.runs import runs
-from sop_engine.store.safety_tables import SendCountRow
+from sop_engine.store.safety_tables import FAILED, SendCountRow
 from sop_engine.store.tables import EventRow, MoveRow
 from sop_engine.store.touches import touches
 
@@ -71,13 +71,11 @@ def slots_of(tx: Connection, flows: Sequence[str], since: datetime, *, step: str
     return tx.execute(statement if step is None else statement.where(c.step == step)).all()
 
 
-def failed_by(tx: Connection, since: datetime, outcome: str) -> Sequence[Row[Any]]:
-    """(flow, channel, failed) of the calls since then that ended so: `unclear` or `refused`."""
-    mine = attempts.c.began_at >= since, attempts.c.outcome == outcome
-    statement = select(touches.c.flow, attempts.c.channel, func.count().label("failed")).join_from(
-        attempts, touches, touches.c.id == attempts.c.touch_id
-    )
-    return tx.execute(statement.where(*mine).group_by(touches.c.flow, attempts.c.channel)).all()
+def failed_by(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
+    """(outcome, flow, channel, failed) of the calls since then that are `unclear` or were `refused`."""
+    counted: Select[Any] = select(attempts.c.outcome, touches.c.flow, attempts.c.channel, func.count().label("failed"))
+    mine = counted.join_from(attempts, touches, touches.c.id == attempts.c.touch_id).where(attempts.c.began_at >= since, FAILED)
+    return tx.execute(mine.group_by(attempts.c.outcome, touches.c.flow, attempts.c.channel)).all()
 
 
 def unwritten_by(tx: Connection, since: datetime) -> Sequence[Row[Any]]:

@@ -6,24 +6,25 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from sop_engine.core.signs import Job, Leader, Process, Signs
-from sop_engine.store import stops, traffic
+from sop_engine.store import leases, stops, traffic
 from sop_engine.store.clock import database_time
 from sop_engine.store.columns import table_of
+from sop_engine.store.halts import read_halts
 from sop_engine.store.run_tables import PoolRow
-from sop_engine.store.safety_tables import CircuitRow, JobRow, LeaseRow, ProcessRow, SetAsideRow
+from sop_engine.store.safety_tables import CircuitRow, JobRow, ProcessRow, SetAsideRow
 from sop_engine.store.versions import get_mark
 
-SAFE_MODE = "safe_mode"  # the mark that forbids sending until somebody has reconciled
+BY_ITSELF = "sop"  # what stands in `by` where no operator did it
 LATELY = timedelta(minutes=10)
 MOST_PROCESSES = 200
 
-leases, jobs, processes = table_of(LeaseRow), table_of(JobRow), table_of(ProcessRow)
+jobs, processes = table_of(JobRow), table_of(ProcessRow)
 circuits, set_aside, pools = table_of(CircuitRow), table_of(SetAsideRow), table_of(PoolRow)
 
 
 def read_signs(tx: Connection, now: datetime, *, release: str) -> Signs:
     """Everything there is to see at this moment. `release` is the name of the mark of the live release."""
-    clock = database_time(tx)
+    clock, halts = database_time(tx), read_halts(tx)
     counted, held_since = traffic.held(tx)
     due = [at for at in (held_since, traffic.first_due(tx, now)) if at is not None and at <= now]
     attempts, window = traffic.recent_attempts(tx, now)
@@ -40,22 +41,22 @@ def read_signs(tx: Connection, now: datetime, *, release: str) -> Signs:
         attempts_window_s=window,
         skipped=traffic.recent_skips(tx, now),
         open_runs=traffic.estimate_open_runs(tx),
-        stopped=sorted(stops.stopped(tx)),
+        stopped={row.scope: row.by == BY_ITSELF for row in stops.list_stopped(tx)},
         leader=_leader(tx, clock),
         jobs=_jobs(tx, now),
         processes=_processes(tx, now),
         circuits={row.account: row.state != "closed" for row in tx.execute(select(circuits.c.account, circuits.c.state))},
         set_aside=_count_set_aside(tx),
         pool_codes=_codes_left(tx),
-        safe_mode=bool(get_mark(tx, SAFE_MODE)),
+        safe_mode=halts.safe_mode is not None,
         released=get_mark(tx, release) is not None,
         clock_skew_s=(now - clock).total_seconds(),
     )
 
 
 def _leader(tx: Connection, clock: datetime) -> Leader | None:
-    row = tx.execute(select(leases.c.epoch, leases.c.until).order_by(leases.c.until.desc()).limit(1)).first()
-    return None if row is None else Leader(row.epoch, (row.until - clock).total_seconds())
+    lease = leases.read(tx)
+    return None if lease is None else Leader(lease.epoch, (lease.until - clock).total_seconds())
 
 
 def _jobs(tx: Connection, now: datetime) -> Sequence[Job]:

@@ -17,7 +17,8 @@ from sop_engine.actions.telling import tell
 from sop_engine.actions.tracing import span
 from sop_engine.actions.watch import watch
 from sop_engine.app import App
-from sop_engine.store import attempts, audit, processes
+from sop_engine.core.inflow import BEGINNING, Inflow
+from sop_engine.store import attempts, audit, processes, queue
 from sop_engine.worker.leading import Leader
 
 KEPT = timedelta(days=30)  # whole messages are kept so long after the call, for a repeat or a look
@@ -35,31 +36,53 @@ class Job:
     do: Do
 
 
-def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) -> list[Job]:
-    """The jobs. `answers`: whether the broker does; nothing is claimed while it does not."""
+class Sending:
+    """Claims what is due and takes back what nobody holds; no more is claimed than workers take before it grows old."""
 
-    def release(app: App, now: datetime) -> int:
-        if not answers() or missed_days(app, now):
-            return 0  # nothing of a new day goes out before its midnight is swept
+    def __init__(self, enqueue: Enqueue, answers: Callable[[], bool]) -> None:
+        self._enqueue, self._answers = enqueue, answers
+        self._inflow = Inflow(BEGINNING)
+
+    def release(self, app: App, now: datetime) -> int:
+        """Claim and hand over what is due. Nothing of a new day goes out before its midnight is swept."""
+        if not self._answers() or missed_days(app, now):
+            return 0
+        with app.transaction() as tx:
+            waiting = queue.count_queued(tx)
+        self._inflow = replace(self._inflow, most=app.settings.max_inflight).after(expired=0, waiting=waiting)
         total = 0
-        while more := release_due(app, now, enqueue):
+        while more := release_due(app, now, self._enqueue, inflight=self._inflow.room):
             total += more
         return total
+
+    def take_back(self, app: App, now: datetime) -> None:
+        """Take back what dead workers held; what grew old in the broker says that too much was in it."""
+        again, _lost = rescue(app, now)
+        self._inflow = self._inflow.after(expired=again, waiting=self._inflow.room)
+
+
+def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) -> list[Job]:
+    """The jobs. `answers`: whether the broker does; nothing is claimed while it does not."""
 
     def calendar(app: App, now: datetime) -> None:
         if answers():
             catch_up(app, now, hand_out)
 
+    def starts(app: App, now: datetime) -> None:
+        if not missed_days(app, now):  # who is not swept yet has values of the day before
+            start_scheduled(app, now)
+
     def close(app: App, now: datetime) -> int:
         with app.work(now) as work:
             return close_finished(work)
 
+    sending = Sending(enqueue, answers)
     return [
-        Job("release", "sending", RELEASE, release),
-        Job("rescue", "sending", RESCUE, rescue),
+        Job("release", "sending", RELEASE, sending.release),
+        Job("rescue", "sending", RESCUE, sending.take_back),
         Job("unknown", "asking", RESCUE, resolve_unknown),
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
-        Job("starts", "calendar", timedelta(seconds=5), start_scheduled),
+        Job("starts", "calendar", timedelta(seconds=5), starts),
         Job("watch", "watching", timedelta(seconds=30), watch),
         Job("seal", "watching", timedelta(seconds=60), seal),
         Job("tidy", "watching", timedelta(hours=1), tidy),
@@ -144,9 +167,14 @@ def run_job(job: Job, app: App, leader: Leader, clock: Callable[[], datetime]) -
     except Exception as error:
         if leader.leads:  # otherwise another leads by now, and has its own record
             tell("job_failed", level="warning", job=job.name, error=type(error).__name__)
-            _remember(job, app, clock(), f"{type(error).__name__}: {' '.join(str(getattr(error, 'orig', None) or error).split())}")
+            _remember(job, app, clock(), _first_line(error))
         return False
     return True
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong; a database names values of users on later lines."""
+    return f"{type(error).__name__}: {str(getattr(error, 'orig', None) or error).strip().partition(chr(10))[0]}"
 
 
 def _remember(job: Job, app: App, at: datetime, error: str) -> None:

@@ -103,7 +103,8 @@ def celery_app(settings: Settings, opener: Opener, *, worked: Callable[[], objec
     celery.conf.update(options(settings.redis_url, ladder_of(settings.lease_s), prefix=prefix_of(settings)))
     worker = Worker(opener, worked)
     celery.task(worker.deliver, name=DELIVER)
-    celery.task(worker.slices, name=SLICE)
+    hard = celery.conf.task_time_limit  # a slice that was cut short would look like one with a bad user: it gets far more time
+    celery.task(worker.slices, name=SLICE, soft_time_limit=hard * 9, time_limit=hard * 10)
     signals.worker_process_init.connect(lambda **_told: worker.begin(settings.log), weak=False)
     signals.worker_process_shutdown.connect(lambda **_told: worker.close(), weak=False)
     return celery

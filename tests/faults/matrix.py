@@ -47,7 +47,6 @@ NOT_HERE: Mapping[str, str] = {
     "F14": "ten minutes without a leader: the drain at the channel's rate is not measured yet",
     "F16": "a broker that hangs is not written yet",
     "F18": "an old snapshot copied back is not written yet",
-    "F21": "forged and pickled messages pushed into the queue are not written yet",
     "F22": "a broker whose memory is full is not written yet",
     "F25": "one killed backend is not written yet",
     "F26": "the proxy of nemesis.py cuts at a COMMIT; the scenario with a worker behind it is not written yet",

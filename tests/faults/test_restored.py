@@ -11,6 +11,7 @@ from sqlalchemy import Engine, insert, text, update
 from sop_engine.actions import restored
 from sop_engine.actions.composing import key_of
 from sop_engine.actions.halting import sending_allowed
+from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.reconcile import reconcile
 from sop_engine.actions.restored import PulseFile, watch_pulse
 from sop_engine.core.errors import Refused
@@ -68,6 +69,12 @@ def in_safe_mode(shop: Shop) -> None:
     assert watch_pulse(shop.app, memory, shop.now) is not None
 
 
+def broken(shop: Shop) -> list[str]:
+    """Invariants that do not hold."""
+    with shop.app.work(shop.now) as work:
+        return [f"{one.invariant.id}: {one.subjects}" for one in ask_invariants(work).broken]
+
+
 @pytest.fixture
 def file_engines(tmp_path: Path) -> Iterator[tuple[Engine, Path]]:
     """A SQLite database in a file."""
@@ -110,6 +117,7 @@ def test_f32_a_restored_backup_sends_nothing_twice(file_engines: tuple[Engine, P
     shop.until("2025-03-01 15:00")
     assert [m.key for m in provider.handed[:4]] == sent
     assert sorted(m.step for m in provider.handed[4:]) == ["then"] * 3  # what follows is sent, what was sent is not
+    assert broken(shop) == []
     assert sorted(s for s in shop.states() if s.startswith("hi:")) == ["hi:failed:outcome_unknown", *["hi:sent"] * 4]
 
 
@@ -149,6 +157,7 @@ def test_what_is_found_in_the_log_counts_as_sent_and_what_nobody_knows_is_given_
         assert audit.broken(tx) == []
     shop.until("2025-03-01 18:00")
     assert sorted(m.step for m in provider.handed) == ["then", "then"]
+    assert broken(shop) == []
 
 
 def test_touches_due_after_the_copy_was_noticed_are_sent_as_planned(engine: Engine) -> None:

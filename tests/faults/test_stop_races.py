@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from sop_engine.actions import stopping
+from sop_engine.actions.invariants import ask_invariants
 from sop_engine.channels.contract import Message
 from sop_engine.store import attempts, stops
 from sop_engine.store.attempts import attempts as rows
@@ -41,6 +42,8 @@ def test_f50_a_stop_in_the_middle_of_a_wave_lets_no_more_than_the_batch_in_fligh
         stopping.resume(work, "all", by="wang", why="all is well")
     shop.until("2025-03-01 11:30")
     assert len(shop.sent()) == USERS
+    with shop.app.work(shop.now) as work:
+        assert ask_invariants(work).broken == []
 
 
 def seen_stopped(engine: Engine) -> list[int]:

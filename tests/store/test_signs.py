@@ -14,10 +14,11 @@ from sop_engine.store import stops, traffic
 from sop_engine.store.clock import database_time
 from sop_engine.store.columns import table_of
 from sop_engine.store.engine import open_engine, reading, transaction
+from sop_engine.store.halts import SAFE_MODE
 from sop_engine.store.migrate import upgrade
 from sop_engine.store.run_tables import PoolRow, RunRow, TouchRow
 from sop_engine.store.safety_tables import AttemptRow, CircuitRow, JobRow, LeaseRow, ProcessRow, SetAsideRow
-from sop_engine.store.signs import SAFE_MODE, read_signs
+from sop_engine.store.signs import read_signs
 from sop_engine.store.versions import set_mark
 from tests.builders import at
 from tests.conftest import Databases
@@ -115,7 +116,7 @@ def test_who_leads_and_what_stands_still_is_seen(engine: Engine) -> None:
         tx.execute(insert(table_of(SetAsideRow)), [{"user_id": u, "task": "sweep", "at": NOW, "error": ""} for u in (1, 2)])
         tx.execute(insert(table_of(PoolRow)), [{"name": "p", "size": 10, "taken": 3}, {"name": "endless", "size": None, "taken": 3}])
         stops.add(tx, "channel:sms", stop=True, at=NOW, by="o", why="")
-        set_mark(tx, SAFE_MODE, "restored")
+        set_mark(tx, SAFE_MODE, '{"at": "x", "why": "y"}')
         set_mark(tx, "release", "r1")
     seen_now = see(engine)
     assert isinstance(seen_now.leader, Leader)
@@ -129,7 +130,7 @@ def test_who_leads_and_what_stands_still_is_seen(engine: Engine) -> None:
     ]
     assert seen_now.processes == [Process("w1", "worker", 2, 4)]
     assert seen_now.circuits == {"mail": False, "sms": True}
-    assert (seen_now.set_aside, seen_now.pool_codes, seen_now.stopped) == (2, {"p": 7}, ["channel:sms"])
+    assert (seen_now.set_aside, seen_now.pool_codes, seen_now.stopped) == (2, {"p": 7}, {"channel:sms": False})
     assert (seen_now.safe_mode, seen_now.released) == (True, True)
 
 

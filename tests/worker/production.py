@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from sop_engine.settings import Settings
 
 COMMAND = (sys.executable, "-c", "from sop_engine.cli.main import main; main()")
 DEADLINE_S = 60
+SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
 PROJECT = """
 project: shop
 timezone: Asia/Shanghai
@@ -58,6 +60,7 @@ steps:
   hi: {at: now, send: hello}
 """
 TEXT = "---\ntemplate: hello\nchannel: sms\npurpose: marketing\ncontent_type: offer\n---\nhello 退订回T\n"
+MAIL = TEXT.replace("content_type: offer\n", "content_type: offer\nsubject: hello\n").replace(" 退订回T", " {{ link.unsubscribe }}")
 
 
 @dataclass
@@ -74,8 +77,13 @@ class Production:
         for name in ("playbooks", "templates"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "playbooks/shop.yml").write_text(PROJECT.replace("CHANNEL", via), "utf-8")
-        (folder / "templates/hello.md").write_text(TEXT, "utf-8")
-        environment = {"SOP_DATABASE_URL": database_url, "SOP_REDIS_URL": redis_url, **{f"SOP_{k.upper()}": v for k, v in settings.items()}}
+        (folder / "templates/hello.md").write_text(TEXT if via != "email" else MAIL, "utf-8")
+        environment = {
+            "HOOK": SECRET,
+            "SOP_DATABASE_URL": database_url,
+            "SOP_REDIS_URL": redis_url,
+            **{f"SOP_{k.upper()}": v for k, v in settings.items()},
+        }
         made = Production(folder, {**{k: v for k, v in os.environ.items() if not k.startswith("SOP_")}, **environment})
         made.sop("db", "upgrade")
         made.sop("apply", "--yes", "--no-test")
@@ -131,6 +139,13 @@ def until(holds: Callable[[], object], *, deadline_s: float = DEADLINE_S, told: 
         assert time.monotonic() - begun < deadline_s, told()
         Event().wait(0.05)
     return time.monotonic() - begun
+
+
+def free_port() -> int:
+    """A port nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def now() -> datetime:

@@ -11,6 +11,7 @@ depends_on = None
 
 OPEN, PLANNED, UNKNOWN = (sa.text(f"state = '{word}'") for word in ("open", "planned", "unknown"))
 
+FAILED = sa.text("outcome IN ('unclear', 'refused')")
 UNWRITTEN = sa.text("state = 'skipped' AND reason = 'render'")
 
 
@@ -39,6 +40,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_began", ["began_at", "outcome"], unique=False)
+        batch_op.create_index("ix_attempts_failed", ["began_at"], unique=False, sqlite_where=FAILED, postgresql_where=FAILED)
         batch_op.create_index("ix_attempts_key", ["key"], unique=False)
         batch_op.create_index("ix_attempts_touch", ["touch_id"], unique=False)
 

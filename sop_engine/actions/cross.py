@@ -1,0 +1,35 @@
+"""Counts a cross table of delivered touches: the rate at which goals follow, by content type, channel, benefit, level or variant."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from sop_engine.app import Work
+from sop_engine.core.calendar import end_of_length
+from sop_engine.core.comparison.cross import BY, Cell, Delivered, cross_table
+from sop_engine.core.errors import BadInput
+from sop_engine.store.credits import DeliveredTouch, list_delivered
+
+
+def cross(work: Work, name: str | None, by: Sequence[str]) -> list[Cell]:
+    """The cells for a playbook or flow (None: all). Raises BadInput for one or more than three `by`, or an unknown one."""
+    unknown = [one for one in by if one not in BY]
+    if unknown or not 1 <= len(by) <= 3:
+        raise BadInput(f"--by takes one to three of: {', '.join(BY)}." + (f" '{unknown[0]}' is none of them." if unknown else ""))
+    flows = [f.id for f in work.project.flows.values() if name is None or name in (f.id, f.playbook, f.experiment_name)]
+    return cross_table(_credited(work, list_delivered(work.tx, flows, by, work.now)))
+
+
+def _credited(work: Work, listed: Iterator[DeliveredTouch]) -> Iterator[Delivered]:
+    """The last delivered touch before the goal, if the goal came inside its window, gets the credit."""
+    for _, group in groupby(listed, key=lambda t: t.run_id):
+        mine = list(group)
+        best = _best(work, mine)
+        yield from (Delivered(t.labels, t is best) for t in mine)
+
+
+def _best(work: Work, mine: Sequence[DeliveredTouch]) -> DeliveredTouch | None:
+    goal_at, flow = mine[0].goal_at, work.project.flows.get(mine[0].flow)
+    if goal_at is None or flow is None or flow.goal is None:
+        return None
+    before = [t for t in mine if t.delivered_at <= goal_at < end_of_length(t.delivered_at, flow.goal.within, work.live.zone)]
+    return max(before, key=lambda t: t.delivered_at, default=None)
