@@ -2,6 +2,7 @@
 
 from sop_engine.store.dialect import Dialect
 from sop_engine.store.invariant_terms import STEP, Invariant, Terms, minus
+from sop_engine.store.invariants_of_touches import newest
 
 MAYBE = "('accepted', 'open', 'unclear')"  # the message may be there
 
@@ -82,7 +83,8 @@ def _while_stopped() -> str:
 def _foreign_outcome() -> str:
     return (
         "SELECT 'touch ' || c.touch_id || ' change ' || c.id AS subject FROM touch_changes c "
-        "LEFT JOIN attempts a ON a.touch_id = c.touch_id AND a.epoch = c.epoch WHERE c.old = 'sending' AND a.id IS NULL UNION ALL "
+        "LEFT JOIN attempts a ON a.touch_id = c.touch_id AND a.epoch = c.epoch "
+        f"WHERE c.old = 'sending' AND a.id IS NULL AND {newest('touch_changes', 'c.')} UNION ALL "
         "SELECT 'attempt ' || a.id || ' of touch ' || a.touch_id FROM attempts a JOIN touches t ON t.id = a.touch_id "
         "WHERE a.epoch > t.epoch OR (a.outcome = 'open' AND NOT (t.state = 'sending' AND t.epoch = a.epoch))"
     )

@@ -65,10 +65,10 @@ def _over(to: Dialect, cap: Most) -> str:
 def _unrecorded() -> str:
     return (
         "SELECT 'touch ' || t.id AS subject FROM touches t JOIN "
-        f"(SELECT touch_id, MAX(id) AS id FROM touch_changes WHERE {_newest('touch_changes')} GROUP BY touch_id) n ON n.touch_id = t.id "
+        f"(SELECT touch_id, MAX(id) AS id FROM touch_changes WHERE {newest('touch_changes')} GROUP BY touch_id) n ON n.touch_id = t.id "
         "JOIN touch_changes c ON c.id = n.id WHERE t.state <> c.new UNION ALL "
-        f"SELECT 'touch ' || t.id FROM touches t WHERE {_newest('touches', 't.')} AND t.state <> 'planned' "
-        "AND NOT EXISTS (SELECT 1 FROM touch_changes c WHERE c.touch_id = t.id)"
+        f"SELECT 'touch ' || t.id FROM touches t WHERE {newest('touches', 't.')} AND t.state <> 'planned' "
+        f"AND NOT EXISTS (SELECT 1 FROM touch_changes c WHERE c.touch_id = t.id AND c.touch_id > (SELECT MAX(id) - {NEWEST} FROM touches))"
     )
 
 
@@ -77,11 +77,11 @@ def _torn() -> str:
     first = "(SELECT p.new FROM touch_changes p WHERE p.touch_id = c.touch_id AND p.id < c.id ORDER BY p.id DESC LIMIT 1)"
     return (
         "SELECT 'touch ' || c.touch_id || ' change ' || c.id AS subject FROM (SELECT id, touch_id, old, LAG(new) OVER "
-        f"(PARTITION BY touch_id ORDER BY id) AS before FROM touch_changes WHERE {_newest('touch_changes')}) c "
+        f"(PARTITION BY touch_id ORDER BY id) AS before FROM touch_changes WHERE {newest('touch_changes')}) c "
         f"WHERE c.old <> COALESCE(c.before, {first}, 'planned')"
     )
 
 
-def _newest(table: str, prefix: str = "") -> str:
+def newest(table: str, prefix: str = "") -> str:
     """The newest rows of a table: older changes are sealed in the audit log, and were looked at when they were new."""
     return f"{prefix}id > (SELECT COALESCE(MAX(id), 0) - {NEWEST} FROM {table})"

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from sop_engine.actions import stopping
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.core.records import EventRecord
@@ -28,6 +29,7 @@ class Wave:
     production: Production
     provider: Provider
     many: int
+    stops: list[str] = field(default_factory=list)  # what stopped by itself
     _replaced: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @staticmethod
@@ -64,6 +66,13 @@ class Wave:
                 self._replaced.append(process)
                 self.production.start("scheduler" if n == 0 else "worker")
 
+    def resume(self) -> None:
+        """An operator lets go on what stopped by itself: a kill leaves unknown outcomes, and many of those stop a playbook."""
+        with suppress(DBAPIError), self.production.app.work(now()) as work:
+            for one in stopping.list_stops(work):
+                self.stops.append(f"{one.scope}: {one.why}")
+                stopping.resume(work, one.scope, by="operator", why="the kill was the test's")
+
     def states(self) -> Counter[str]:
         """Touches by state; nothing while the database is away."""
         with suppress(DBAPIError), self.production.app.transaction() as tx:
@@ -86,6 +95,7 @@ class Wave:
 
         def done() -> bool:
             self.keep_running()
+            self.resume()
             return bool(found := self.states()) and not set(found) - over
 
         return until(done, deadline_s=deadline_s, told=lambda: f"{self.states()} {self.production.logs()[-4000:]}")
