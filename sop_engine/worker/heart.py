@@ -15,7 +15,7 @@ from sop_engine.app import App
 from sop_engine.store import processes
 from sop_engine.worker.broker import Redis
 
-LOOKS = 3  # so often in a row hints must have waited while nothing was done
+LOOKS = 7  # so often in a row hints must have waited while nothing was done: longer than any task may take
 
 
 class Heart:
@@ -45,7 +45,7 @@ class Heart:
             self._in_database(lambda app: self._gone(app))
 
     def is_stuck(self) -> bool:
-        """Whether hints have waited at three looks in a row while no child finished anything; to be asked once a beat."""
+        """Whether hints have waited at so many looks in a row while no child finished anything; to be asked once a beat."""
         worked_since, self._looked_at = self._worked.value >= self._looked_at, time.monotonic()
         waiting = self._redis.answers() and any(self._redis.waiting(queue) for queue in self._queues)
         self._idle_looks = self._idle_looks + 1 if waiting and not worked_since else 0

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import close_finished
+from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.restored import Memory, watch_pulse
@@ -16,9 +17,11 @@ from sop_engine.actions.sweep import missed_days
 from sop_engine.actions.telling import tell
 from sop_engine.actions.tracing import span
 from sop_engine.actions.watch import watch
-from sop_engine.app import App
+from sop_engine.app import App, Work
+from sop_engine.core.errors import Refused
 from sop_engine.core.inflow import BEGINNING, Inflow
 from sop_engine.store import attempts, audit, processes, queue
+from sop_engine.store.engine import reading
 from sop_engine.worker.leading import Leader
 
 KEPT = timedelta(days=30)  # whole messages are kept so long after the call, for a repeat or a look
@@ -85,6 +88,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("starts", "calendar", timedelta(seconds=5), starts),
         Job("watch", "watching", timedelta(seconds=30), watch),
         Job("seal", "watching", timedelta(seconds=60), seal),
+        Job("invariants", "invariants", timedelta(minutes=10), ask),
         Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
@@ -94,6 +98,14 @@ def seal(app: App, now: datetime) -> None:
     """Seal the changes of touches into the chain of what was done."""
     with app.transaction() as tx:
         audit.seal(tx, now)
+
+
+def ask(app: App, now: datetime) -> None:
+    """Ask every invariant, read-only; raises Refused, which the job's record shows, when one does not hold."""
+    with reading(app.engine) as tx:
+        broken = ask_invariants(Work(app, tx, app.live(tx), now)).broken
+    if broken:
+        raise Refused(f"invariants do not hold: {', '.join(sorted({one.invariant.id for one in broken}))}; 'sop doctor' shows the rows")
 
 
 def tidy(app: App, now: datetime) -> None:

@@ -35,7 +35,7 @@ MARKED = (PHONE, MAIL, NAME, CODE, KEY, SECRET)
 
 FLOW = f"""
 playbook: gifts
-intent: welcome
+intent: serve
 start: {{event: visit}}
 goal: buys
 steps:

@@ -17,6 +17,8 @@ FLOW = "playbook: g\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain:
 CHANGED = FLOW.replace("send: hello", "send: again")
 USERS = 200
 
+pytestmark = pytest.mark.slow  # many starts on many days
+
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
