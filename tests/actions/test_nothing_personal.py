@@ -88,6 +88,7 @@ def test_marked_values_are_nowhere_to_be_seen_from_outside(
             shop.event(KEY, "visit")
             shop.until("2025-03-01 18:00")
         assert server.requests
+        webhook.close()  # the server waits for whoever is connected
     assert {state.partition(":")[0] for state in shop.states(KEY)} == {"gift", "broken", "letter", "push"}
     assert CODE in shop.texts_sent(KEY)[0]
     tell("touch", touch=1, outcome="sent", **{"phone": PHONE, "text": NAME})
