@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,7 @@ def worker(
     if os.environ.get("REMAP_SIGTERM"):
         raise Refused("REMAP_SIGTERM is set: it would cut workers off in the middle of a commit. Unset it.")
     settings = _ready(project)
+    signal.signal(signal.SIGTERM, lambda _sign, _frame: sys.exit(0))  # until Celery has its own: a worker that only begins ends well too
     begin_telling(settings.log, "json")
     run_worker(
         settings, lambda: open_database(project, hurried=True), queues=chosen, concurrency=concurrency, name=name or _own_name("worker")
