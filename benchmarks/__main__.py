@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
@@ -71,9 +72,7 @@ def main() -> None:
         if asked.postgres:
             figures += _on_postgres(QUICK if asked.quick else min(asked.sizes), SMALL if asked.quick else FULL)
         if asked.production:
-            from benchmarks.production import production
-
-            figures += list(production(*((2_000, 200) if asked.quick else (20_000, 2_000))))
+            figures += _in_production(asked.quick)
     except KeyboardInterrupt:
         _say("stopped: the table has the rows measured so far")
     if figures:
@@ -106,6 +105,15 @@ def _on_postgres(users: int, plan: Plan) -> list[Figure]:
     found = list(postgres(users, plan.short, plan.planned))
     _say(f"PostgreSQL: {len(found)} rows" if found else "there is no PostgreSQL to start")
     return found
+
+
+def _in_production(quick: bool) -> Iterator[Figure]:
+    from benchmarks.production import production, refresh
+
+    sends, mails = (2_000, 200) if quick else (20_000, 2_000)
+    for figure in chain(production(sends, mails), refresh(QUICK if quick else 1_000_000, 3)):
+        _say(f"  {figure.name}: {figure.ours.seconds:.3f} s")
+        yield figure
 
 
 def _say(text: str) -> None:

@@ -45,10 +45,7 @@ def postgres(users: int, times: int, planned: int) -> Iterator[Figure]:
     app = app_on(server.url)
     try:
         with psycopg.connect(server.url, autocommit=True) as raw:
-            upgrade(app.engine)
-            _fill(raw, make(users))
-            apply(app, files_of(), project(), NOW)
-            raw.execute("VACUUM ANALYZE")
+            filled(app, raw, users)
             with app.transaction() as tx:
                 live, cuts = app.live(tx).project, latest_fits(tx)["money"].fit.cuts
             yield _levels(app, raw, live, cuts, users, times)
@@ -57,6 +54,16 @@ def postgres(users: int, times: int, planned: int) -> Iterator[Figure]:
     finally:
         app.engine.dispose()
         server.stop()
+
+
+def filled(app: App, raw: psycopg.Connection, users: int) -> int:
+    """A shop of so many users in an empty database, with levels and values of `NOW`; how many events it has."""
+    upgrade(app.engine)
+    activity = make(users)
+    _fill(raw, activity)
+    apply(app, files_of(), project(), NOW)
+    raw.execute("VACUUM ANALYZE")
+    return len(activity.user)
 
 
 def _fill(raw: psycopg.Connection, activity: Activity) -> None:

@@ -1,5 +1,7 @@
 """Rows on real PostgreSQL, Redis and Celery workers: dispatch through the broker, mail into a sink, a refresh by several workers."""
 
+import os
+import shutil
 import smtplib
 import tempfile
 import time
@@ -7,11 +9,17 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import text
 
+from benchmarks.everybody import MOVING
 from benchmarks.measuring import Figure, Times
+from benchmarks.postgres import filled
+from benchmarks.stock import NOW, PROJECT
 from sop_engine.actions.deliver import deliver
+from sop_engine.actions.refresh import finish_refreshes, refresh_due
 from sop_engine.actions.release import BATCH, release_due
+from sop_engine.actions.slicing import HandOut
 from sop_engine.app import App
 from sop_engine.settings import Settings
 from sop_engine.store import queue
@@ -40,6 +48,50 @@ def production(sends: int, mails: int) -> Iterator[Figure]:
         postgres.stop()
     with tempfile.TemporaryDirectory(prefix="sop-bench-") as folder, Storm(Path(folder), "email") as one:
         yield _mail(one, Path(folder), mails)
+
+
+def refresh(users: int, times: int) -> Iterator[Figure]:
+    """New cut points and levels of everybody, 2 % of whom move: in this process, then by one and by two workers."""
+    postgres, redis = start_postgres(fsync=True), start_redis()
+    if postgres is None or redis is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="sop-bench-") as folder:
+        made = Production(Path(folder), {**os.environ, "SOP_DATABASE_URL": postgres.url, "SOP_REDIS_URL": redis.url})
+        try:
+            shutil.copytree(PROJECT, made.folder, dirs_exist_ok=True)
+            with psycopg.connect(postgres.url, autocommit=True) as raw:
+                events = filled(made.app, raw, users)
+                yield from _refreshed(made, raw, users, events, times)
+        finally:
+            made.close()
+            redis.stop()
+            postgres.stop()
+
+
+def _refreshed(made: Production, raw: psycopg.Connection, users: int, events: int, times: int) -> Iterator[Figure]:
+    app = made.app
+    broker = Broker(celery_app(app.settings, lambda: app))
+
+    def once(number: int, hand_out: HandOut | None) -> float:
+        raw.execute(f"UPDATE placements SET level = NULL WHERE user_id % {MOVING} = {number % MOVING}".encode())
+        raw.execute("VACUUM ANALYZE placements")
+        begun = time.perf_counter()
+        refresh_due(app, NOW, force=True, hand_out=hand_out)
+        until(lambda: finish_refreshes(app, NOW, hand_out), deadline_s=900)
+        return time.perf_counter() - begun
+
+    here = Times([once(n, None) for n in range(times)])
+    size = raw.execute("SELECT pg_total_relation_size('events')").fetchone()
+    notes = {"bytes of an event with its indexes": round(size[0] / events) if size else None}
+    yield Figure("PostgreSQL: refresh of everybody, one process, no broker", users, here, None, "", "–", notes=notes)
+    for processes in (1, 2):
+        worker = made.start("worker", "--concurrency", str(processes))
+        once(processes * 10, broker.slices)  # its processes have opened what they need
+        found = Times([once(processes * 10 + n, broker.slices) for n in range(1, times + 1)])
+        name = f"PostgreSQL: refresh of everybody over Celery, {processes} worker process{'es' if processes > 1 else ''}"
+        yield Figure(name, users, found, here, "one process, no broker", "–")
+        worker.terminate()
+        worker.wait(60)
 
 
 def _plan(app: App, many: int) -> None:
@@ -78,7 +130,8 @@ def _dispatch(made: Production, sends: int) -> Iterator[Figure]:
         while release_due(app, now(), lambda hints, _lane: deliver(app, hints, now()), inflight=sends):
             pass
         one.wall.append(time.perf_counter() - begun)
-    yield Figure("PostgreSQL: dispatch to the outbox, one process, no broker", sends, one, None, "", "≥ 5 k/s", work=sends)
+    notes: dict[str, object] = {f"bytes of one of {t}, with indexes": _bytes(app, t) for t in ("touches", "attempts", "touch_changes")}
+    yield Figure("PostgreSQL: dispatch to the outbox, one process, no broker", sends, one, None, "", "≥ 5 k/s", work=sends, notes=notes)
     settings = Settings(database_url=made.environment["SOP_DATABASE_URL"], redis_url=made.environment["SOP_REDIS_URL"])
     celery = celery_app(settings, lambda: app)
     broker = Broker(celery)
@@ -107,6 +160,13 @@ def _dispatch(made: Production, sends: int) -> Iterator[Figure]:
         yield Figure(name, sends, through, bare, "hints that find nothing, equal batches", "≥ 1.5x one process", work=sends, notes=notes)
         worker.terminate()
         worker.wait(60)
+
+
+def _bytes(app: App, table: str) -> int:
+    """What a row takes on the disk, after so many were written once."""
+    with app.transaction() as tx:
+        size = text(f"SELECT pg_total_relation_size('{table}') / greatest(count(*), 1) FROM {table}")
+        return int(tx.execute(size).scalar_one())
 
 
 def _release_all(app: App, enqueue: object) -> bool:

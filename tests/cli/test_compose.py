@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from sop_engine.store import outbox
+from sop_engine.store import outbox, processes
 from sop_engine.store.engine import open_engine, reading
 from tests.conftest import Databases
 from tests.processes import ROOT, Process, until
@@ -136,10 +136,15 @@ def test_its_commands_make_an_event_a_message(folder: Path, surroundings: dict[s
         with reading(engine) as tx:
             return [(row.channel, row.text) for row in tx.execute(select(outbox.outbox.c.channel, outbox.outbox.c.text))]
 
+    def workers() -> int:
+        with reading(engine) as tx:
+            return int(tx.execute(select(func.count()).where(processes.processes.c.kind == "worker")).scalar_one())
+
     with ExitStack() as stack:
         names = ("scheduler", "worker", "worker", "web")
-        processes = [stack.enter_context(Process(command(name), folder, surroundings)) for name in names]
-        web = processes[-1].address()
+        started = [stack.enter_context(Process(command(name), folder, surroundings)) for name in names]
+        web = started[-1].address()
+        until(lambda: workers() == 2, what="both workers have begun")
         sop(folder, surroundings, "track", "u1", "visit")
         sop(folder, surroundings, "set", "u1", "phone", "13800000001")
         sop(folder, surroundings, "track", "u1", "order", "-f", "order_id=a1", "-f", "amount=12")
@@ -148,9 +153,9 @@ def test_its_commands_make_an_event_a_message(folder: Path, surroundings: dict[s
         seen = httpx.get(f"{web}/metrics", timeout=10, trust_env=False).text
         assert "sop_oldest_due_unsent_seconds 0.0" in seen
         assert 'sop_attempts_last_hour{channel="sms",outcome="accepted"} 1.0' in seen
-        for process in processes:
+        for process in started:
             process.process.terminate()
-        assert [process.end() for process in processes] == [0, 0, 0, 0], [process.err[-2000:] for process in processes]
-        assert not [secret for process in processes for secret in ("13800000001",) if secret in process.out + process.err]
+        assert [process.end() for process in started] == [0, 0, 0, 0], [process.err[-2000:] for process in started]
+        assert not [secret for process in started for secret in ("13800000001",) if secret in process.out + process.err]
     assert len(messages()) == 1
     engine.dispose()

@@ -34,6 +34,8 @@ def chaos() -> int:
         whole.add(tally)
     if server is not None:
         server.stop()
+    for name in sorted(whole.asked, key=lambda i: int(i[1:])):
+        print(f"{name:<4} looked at {whole.asked[name]} times, broken {whole.broken[name]}", flush=True)
     told = f"db={on} schedules={whole.schedules} duplicates={len(whole.duplicates)} losses={len(whole.losses)} wrong={len(whole.wrong)}"
     return figure("chaos", told, whole.clean, seed=SEED)
 

@@ -4,7 +4,8 @@ Every stage is a fork with a connection of its own; the clock is made up. What w
 """
 
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from sop_engine.actions.invariants import ask_invariants
 from sop_engine.settings import Settings
 from sop_engine.store import attempts
 from sop_engine.store.engine import open_engine
+from sop_engine.store.invariants import Broken
 from sop_engine.store.migrate import upgrade
 from tests.faults.forking import Ended, in_child
 from tests.faults.provider_file import ABILITIES, FileProvider
@@ -132,6 +134,8 @@ class Tally:
     unknown: int = 0
     wrong: list[str] = field(default_factory=list)  # unknown where it need not be, calls without an attempt, broken invariants
     points: set[str] = field(default_factory=set)
+    asked: Counter[str] = field(default_factory=Counter)  # by invariant: how often it was looked at
+    broken: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
         """Count what came of others, too."""
@@ -140,6 +144,7 @@ class Tally:
             self.unknown + other.unknown,
             self.points | other.points,
         )
+        self.asked, self.broken = self.asked + other.asked, self.broken + other.broken
         self.duplicates, self.losses, self.wrong = self.duplicates + other.duplicates, self.losses + other.losses, self.wrong + other.wrong
 
     @property
@@ -187,6 +192,8 @@ def _schedule(bench: Bench, tally: Tally, k: int, m: int | None, away: int) -> N
     name = f"{bench.ability}: {k}{'' if m is None else f', {m}'} ({died.passed[-1]})"
     tally.schedules += 1
     tally.unknown += judged["unknown"]
+    tally.asked.update(judged["asked"].keys())
+    tally.broken.update(judged["asked"])
     for what in ("duplicates", "losses", "wrong"):
         getattr(tally, what).extend(f"{name}: {one}" for one in judged[what])
 
@@ -213,13 +220,17 @@ def judge(shop: Shop, provider: FileProvider, *, may_be_unknown: bool) -> dict[s
         taken.setdefault(line["touch"], []).append(line)
     rows = [t for t in shop.touches() if t.step != "well"]
     lost = [t for t in rows if t.state == "unknown" or t.reason == "outcome_unknown"]
+    twice = [f"touch {touch} taken {len(lines)} times" for touch, lines in taken.items() if len(lines) > 1]
+    unannounced, answers = list(_unannounced(shop, provider)), _asked(shop)
+    said = [f"{one.invariant.id} {one.invariant.says}: {', '.join(one.subjects)}" for one in answers if one.count]
     return {
-        "duplicates": [f"touch {touch} taken {len(lines)} times" for touch, lines in taken.items() if len(lines) > 1],
+        "duplicates": twice,
         "losses": [
             f"touch {t.id} ({t.step}) is {t.state}:{t.reason}" for t in rows if t not in lost and (t.state != "sent" or t.id not in taken)
         ],
         "unknown": len(lost),
-        "wrong": [*_unneeded(lost, may_be_unknown), *_unannounced(shop, provider), *_broken(shop)],
+        "wrong": [*_unneeded(lost, may_be_unknown), *unannounced, *said],
+        "asked": {"I1": len(twice), "I6": len(unannounced)} | {one.invariant.id: one.count for one in answers},
     }
 
 
@@ -235,7 +246,6 @@ def _unannounced(shop: Shop, provider: FileProvider) -> Iterator[str]:
     yield from (f"a call nobody announced: {line['key']}" for line in provider.lines() if (line["key"], line["body"]) not in known)
 
 
-def _broken(shop: Shop) -> Iterator[str]:
+def _asked(shop: Shop) -> Sequence[Broken]:
     with shop.app.work(shop.now) as work:
-        for one in ask_invariants(work).broken:
-            yield f"{one.invariant.id} {one.invariant.says}: {', '.join(one.subjects)}"
+        return ask_invariants(work).asked
