@@ -57,6 +57,15 @@ class Server:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
+    def restart(self) -> None:
+        """Kill it and start it again at the same address, as a supervisor would: again and again while what the dead one left is there."""
+        self.kill()
+        deadline = time.monotonic() + DEADLINE_S * 2
+        while not self.start():
+            self.kill()
+            assert time.monotonic() < deadline, f"{self.command[0]} does not start again"
+            time.sleep(0.2)
+
     def stop(self) -> None:
         """End our process and remove its folder."""
         if self.process is not None and self.process.poll() is None:

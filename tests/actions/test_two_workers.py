@@ -1,7 +1,7 @@
 """Two workers at the same moment on PostgreSQL: whoever comes second waits, looks again, and never adds to what the first did."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Thread
@@ -49,6 +49,24 @@ def begin(postgres: Engine, *documents: str, users: int = 1, **project: str) -> 
         shop.event(f"u{n + 1}", "cart")
     shop.jump("2025-03-01 11:00")
     return shop
+
+
+def at_once(acts: Sequence[Callable[[], object]]) -> list[Exception]:
+    """Do all of these at the same time; what failed."""
+    failed: list[Exception] = []
+
+    def guarded(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:
+            failed.append(error)
+
+    workers = [Thread(target=guarded, args=(act,)) for act in acts]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(DEADLINE_S)
+    return failed
 
 
 def store(work: Work, record: EventRecord) -> None:
@@ -208,22 +226,11 @@ def test_midnights_events_and_deliveries_at_the_same_time_all_come_through(postg
     for name in names:
         shop.user(name)
     failed: list[Exception] = []
-
-    def guarded(act: Callable[[], object]) -> None:
-        try:
-            act()
-        except Exception as error:
-            failed.append(error)
-
     for day in range(2, 8):
         shop.jump(f"2025-03-{day:02d} 12:00")
         carts = [shop.record(name, "cart", shop.local(), {}) for name in names[day % 2 :: 2]]
         acts: list[Callable[[], object]] = [shop.beat, shop.beat, lambda now=shop.now, told=carts: record_events(shop.app, told, now)]
-        workers = [Thread(target=guarded, args=(act,)) for act in acts]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(DEADLINE_S)
+        failed += at_once(acts)
     assert failed == []
     with shop.app.transaction() as tx:
         assert versions.get_mark(tx, SWEPT) == str(shop.now.astimezone(shop.zone).toordinal())
@@ -262,13 +269,6 @@ def test_slices_by_two_workers_amid_events_that_bring_new_and_old_users_all_come
     for name in names:
         shop.user(name)
     failed: list[Exception] = []
-
-    def guarded(act: Callable[[], object]) -> None:
-        try:
-            act()
-        except Exception as error:
-            failed.append(error)
-
     for day in range(2, 8):
         shop.jump(f"2025-03-{day:02d} 00:00")
         hints: list[Hint] = []
@@ -278,11 +278,7 @@ def test_slices_by_two_workers_amid_events_that_bring_new_and_old_users_all_come
         told = [*early, *(shop.record(name, "cart", shop.local(), {}) for name in (*fresh, *names[1::3]))]
         tell = [lambda now=shop.now, told=told[::way]: record_events(shop.app, told, now) for way in (1, -1)]
         work = [lambda now=shop.now, hint=hint: do_slice(shop.app, *hint[:2], now) for hint in hints * 2]
-        workers = [Thread(target=guarded, args=(act,)) for act in (*tell, *work, shop.beat)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(DEADLINE_S)
+        failed += at_once([*tell, *work, shop.beat])
         shop.beat()
     assert failed == []
     with shop.app.transaction() as tx:

@@ -14,7 +14,7 @@ from tests.test_house import nodes, python_files
 
 pytestmark = pytest.mark.slow
 
-FEW = 45
+FEW = 30
 
 
 @pytest.mark.parametrize("ability", ABILITIES)
@@ -34,7 +34,7 @@ def test_f01_f02_f03_f04_f05_every_crash_on_postgresql_sends_once_or_parks(tmp_p
         folder.mkdir()
         bench, tally = Bench(folder, ability, url), Tally()
         bench.prepare()
-        explore(bench, tally, most=20)
+        explore(bench, tally, most=15)
         assert (tally.duplicates, tally.losses, tally.wrong) == ([], [], [])
     migrated_postgres.drop(url.rpartition("/")[2])
 
@@ -42,7 +42,7 @@ def test_f01_f02_f03_f04_f05_every_crash_on_postgresql_sends_once_or_parks(tmp_p
 def test_f40_a_worker_that_is_away_longer_than_the_key_is_known_sends_no_second_time(tmp_path: Path) -> None:
     bench, tally = Bench(tmp_path, "keyed for a while"), Tally()
     bench.prepare()
-    explore(bench, tally, most=20, away=11)
+    explore(bench, tally, most=12, away=11)
     assert (tally.duplicates, tally.losses, tally.wrong) == ([], [], [])
     assert tally.unknown > 0
 

@@ -15,7 +15,7 @@ from tests.worker.production import signal_group
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
-MANY = 300
+MANY = 150
 
 
 @pytest.fixture

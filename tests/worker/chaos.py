@@ -110,13 +110,11 @@ class Storm:
         self.schedulers[index] = self.production.start("scheduler", "--name", f"s{index}")
 
     def _redis(self) -> None:
-        self.redis.kill()
-        assert self.redis.start()
+        self.redis.restart()
 
     def _postgres(self) -> None:
         self.production.app.engine.dispose()
-        self.postgres.kill()
-        assert self.postgres.start()
+        self.postgres.restart()
 
     def told(self) -> str:
         """What is known when it takes too long."""
