@@ -67,12 +67,16 @@ def main() -> None:
     figures: list[Figure] = []
     _say(f"{machine()}")
     try:
-        for users in [] if asked.production else [QUICK] if asked.quick else asked.sizes:
+        for users in [] if asked.production or asked.hold else [QUICK] if asked.quick else asked.sizes:
             figures += _measured(users, asked)
         if asked.postgres:
             figures += _on_postgres(QUICK if asked.quick else min(asked.sizes), SMALL if asked.quick else FULL)
         if asked.production:
             figures += _in_production(asked.quick)
+        if asked.hold:
+            from benchmarks.production import memory
+
+            figures += list(memory(asked.hold))
     except KeyboardInterrupt:
         _say("stopped: the table has the rows measured so far")
     if figures:
@@ -129,6 +133,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} users and short runs: to see that it works")
     parser.add_argument("--postgres", action="store_true", help="also on a PostgreSQL server, started as the tests start theirs")
     parser.add_argument("--production", action="store_true", help="instead: PostgreSQL, Redis and Celery workers, started here")
+    parser.add_argument("--hold", type=float, metavar="MINUTES", help="instead: the memory of all processes after so long")
     parser.add_argument("--folder", type=Path, help="where the shops are built (1 M users take 8 GB); a temporary folder otherwise")
     return parser.parse_args()
 

@@ -6,8 +6,10 @@ import smtplib
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
+from threading import Event
 
 import psycopg
 from sqlalchemy import text
@@ -17,18 +19,22 @@ from benchmarks.measuring import Figure, Times
 from benchmarks.postgres import filled
 from benchmarks.stock import NOW, PROJECT
 from sop_engine.actions.deliver import deliver
+from sop_engine.actions.ingest import record_events
 from sop_engine.actions.refresh import finish_refreshes, refresh_due
 from sop_engine.actions.release import BATCH, release_due
 from sop_engine.actions.slicing import HandOut
 from sop_engine.app import App
+from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.settings import Settings
 from sop_engine.store import queue
+from sop_engine.store import users as store_users
 from sop_engine.worker.options import PREFIX
 from sop_engine.worker.tasks import Broker, celery_app
 from tests.servers import start_postgres, start_redis
 from tests.worker import sink
 from tests.worker.chaos import Storm
 from tests.worker.production import Production, free_port, now, until
+from tests.worker.test_end_to_end import carts
 
 
 def production(sends: int, mails: int) -> Iterator[Figure]:
@@ -48,6 +54,50 @@ def production(sends: int, mails: int) -> Iterator[Figure]:
         postgres.stop()
     with tempfile.TemporaryDirectory(prefix="sop-bench-") as folder, Storm(Path(folder), "email") as one:
         yield _mail(one, Path(folder), mails)
+
+
+def memory(minutes: float, *, each_s: float = 1.0, at_once: int = 2) -> Iterator[Figure]:
+    """What each process holds after so long at work: two sends a second, to users of whom each hears again and again."""
+    postgres, redis = start_postgres(fsync=True), start_redis()
+    if postgres is None or redis is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="sop-bench-") as folder:
+        made = Production.make(Path(folder) / "shop", postgres.url, redis.url)
+        try:
+            words = (("worker", "--concurrency", "2"), ("scheduler",), ("web", "--port", "0"))
+            processes = {one[0]: made.start(*one) for one in words}
+            carts(made, 20)
+            until(lambda: _idle(made.app), deadline_s=120)
+            begun, first, sent = time.perf_counter(), {}, 0
+            while time.perf_counter() - begun < minutes * 60:
+                at = now()
+                told = [EventRecord(f"m{sent}-{n}", f"u{(sent + n) % 500}", "cart", at, {}, "user", "bench") for n in range(at_once)]
+                record_events(made.app, told, at)
+                sent += at_once
+                Event().wait(each_s)
+                if not first and time.perf_counter() - begun > 60:
+                    first = {name: _held_mb(process.pid) for name, process in processes.items()}
+            for name, process in processes.items():
+                notes = {"minutes": minutes, "sends": sent, "MB after a minute": first.get(name)}
+                goal = "≤ 200 MB" if name == "worker" else "–"
+                many = " (parent and two children)" if name == "worker" else ""
+                took = Times([time.perf_counter() - begun])
+                yield Figure(f"memory of sop {name}{many}", None, took, None, "", goal, peak_mb=_held_mb(process.pid), notes=notes)
+        finally:
+            made.close()
+            redis.stop()
+            postgres.stop()
+
+
+def _held_mb(group: int) -> float:
+    """The memory of a process and its children, what they share counted once (PSS)."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.getpgid(int(folder.name)) == group:
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return round(total / 1024, 1)
 
 
 def refresh(users: int, times: int) -> Iterator[Figure]:
@@ -113,10 +163,6 @@ def _plan(app: App, many: int) -> None:
 
 def _dispatch(made: Production, sends: int) -> Iterator[Figure]:
     """One process without a broker; then Celery with one and with two worker processes; and tasks that do nothing, in equal batches."""
-    from sop_engine.core.records import UserRecord
-    from sop_engine.store import users as store_users
-    from tests.worker.test_end_to_end import carts
-
     app, at = made.app, now()
     for start in range(0, sends, 500):
         with app.work(at) as work:
