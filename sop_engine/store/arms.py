@@ -145,6 +145,22 @@ def _of_assigned(trial: Trial, statement: Select[Any], column: Any) -> Select[An
     return statement.join(assignments, assignments.c.user_id == column).where(_mine(trial))
 
 
+@dataclass(frozen=True, slots=True)
+class FirstStarts:
+    """Users whose first run of some flows began in a time, and when the first of them did."""
+
+    users: int
+    since: datetime
+
+
+def first_starts(tx: Connection, flows: Sequence[str], since: datetime, until: datetime) -> FirstStarts | None:
+    """Those who are new to these flows; None when nobody is."""
+    first = select(func.min(runs.c.started_at).label("at")).where(runs.c.flow.in_(flows)).group_by(runs.c.user_id).subquery()
+    inside = select(func.count(), func.min(first.c.at)).where(first.c.at >= since, first.c.at < until)
+    many, at = tx.execute(inside).one()
+    return FirstStarts(int(many), at) if many else None
+
+
 def benefit_costs(tx: Connection, trial: Trial) -> dict[int, Decimal]:
     """By counted run: what was given and stands, at its cost: used benefits where uses are known, else all that were given."""
     first, g = _first(trial), grants.c

@@ -107,7 +107,10 @@ def _funnel_note(report: Report, lang: str) -> str:
     listed = [(text.shown_arm(a.name, report, lang), a.funnel["not_sent"]) for a in report.arms if a.funnel and a.funnel.get("not_sent")]
     if not any(a.funnel for a in report.arms):
         return ""
-    lines = [f"{CHART[lang]['not_sent']} ({name}): " + ", ".join(f"{WITHHELD[lang].get(k, k)} {v:,}" for k, v in why.items()) for name, why in listed]
+    lines = [
+        f"{CHART[lang]['not_sent']} ({name}): " + ", ".join(f"{WITHHELD[lang].get(k, k)} {v:,}" for k, v in why.items())
+        for name, why in listed
+    ]
     return _lines(iter([*lines, CHART[lang]["funnel_note"]]), "small")
 
 
@@ -125,7 +128,10 @@ def _guards(report: Report, lang: str) -> str:
 def _reached(report: Report, lang: str) -> str:
     if report.reached is None:
         return ""
-    rows = [[text.shown_arm(a.name, report, lang), f"{a.mature:,}", f"{a.won_back:,}", "-" if a.rate is None else rate(a.rate)] for a in report.reached.arms]
+    rows = [
+        [text.shown_arm(a.name, report, lang), f"{a.mature:,}", f"{a.won_back:,}", "-" if a.rate is None else rate(a.rate)]
+        for a in report.reached.arms
+    ]
     told = [
         f"{text.pair_name(c, report, lang)}: {points(c.difference, 1)} ({text.band(c.low, c.high, lang)})"
         for c in report.reached.comparisons
