@@ -20,7 +20,7 @@ from sop_engine.core.comparison.declared import Declared, all_declared, arm_name
 from sop_engine.core.comparison.design import Design
 from sop_engine.core.comparison.sample import Sample
 from sop_engine.core.comparison.values import Report, Source
-from sop_engine.core.errors import NotFound
+from sop_engine.core.errors import NotFound, Refused
 from sop_engine.core.experiment import salt_of
 from sop_engine.language.report import did_you_mean
 from sop_engine.store import arms as store_arms
@@ -60,7 +60,13 @@ def found(work: Work, name: str) -> Declared:
 
 
 def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report:
-    """The report of an experiment at the moment of this work."""
+    """The report of an experiment at the moment of this work. Raises Refused when its goal is a condition nobody watches."""
+    blind = experiment.blind()
+    if blind:
+        raise Refused(
+            f"the goal '{experiment.goal.name}' is a condition that {', '.join(blind)} does not watch, so nobody knows when it became "
+            "true. Write it under 'counts' of the flow, or measure a goal by 'event'."
+        )
     zone = work.live.zone
     today = work.now.astimezone(zone).date()
     closed = midnight(today, zone)

@@ -23,7 +23,7 @@ def conclude(app: App, now: datetime) -> list[Winner]:
     with app.work(now) as work:
         if not any(f.experiment and f.experiment.winner == "switch" for f in work.project.flows.values()):
             return []
-        able = [d for d in all_declared(work.project) if d.experiment.winner == "switch" and len(_variants(d)) > 1]
+        able = [d for d in all_declared(work.project) if d.experiment.winner == "switch" and len(_variants(d)) > 1 and not d.blind()]
         return [c for d in able if (c := _looked(work, d)) is not None]
 
 

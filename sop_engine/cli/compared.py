@@ -10,6 +10,7 @@ from sop_engine.core.comparison.cross import Cell, in_rows
 from sop_engine.core.comparison.labels import LABELS, STATES
 from sop_engine.core.comparison.planning import WEEKS, AsDeclared, told
 from sop_engine.core.comparison.values import Report
+from sop_engine.core.errors import Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,11 +69,18 @@ def overview(app: "App", now: "datetime", lang: str) -> str:
     from sop_engine.actions.compare import report_of
     from sop_engine.core.comparison.declared import all_declared
 
+    rows = []
     with app.work(now) as work:
-        reports = [report_of(work, one) for one in all_declared(work.project)]
-    if not reports:
+        for one in all_declared(work.project):
+            try:
+                r = report_of(work, one)
+            except Refused as refused:  # the others are shown all the same
+                rows.append([one.name, "-", "-", str(refused)])
+            else:
+                mature = f"{sum(a.mature for a in r.arms):,}"
+                rows.append([r.source.name, mature, text.shown_answer(r, lang), r.answer.sentence[lang]])
+    if not rows:
         return "No flow has 'variants' or 'holdout': there is nothing to compare."
-    rows = [[r.source.name, f"{sum(a.mature for a in r.arms):,}", text.shown_answer(r, lang), r.answer.sentence[lang]] for r in reports]
     label = LABELS[lang]
     return table(rows, head=[label["name"], label["mature"], label["verdict"], label["answer"]], right=(1,))
 
