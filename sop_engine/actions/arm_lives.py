@@ -51,6 +51,7 @@ def gather_people(work: Work, trial: Trial, experiment: Declared, window: Window
         if user in people:
             people[user].opted_out = times
     _add_events(work, trial, experiment, people)
+    _add_conditions(experiment, people)
     for person in people.values():
         person.first = _first_touch(work, person)
         life = Life(person.first.due_at if person.first else None, _ended_early(person), person.deeds, person.refunds)
@@ -92,6 +93,17 @@ def _add_events(work: Work, trial: Trial, experiment: Declared, people: Mapping[
         if (reached or paid) and ref not in once[user, record.event]:
             person.deeds.append(Deed(record.at, reached, _number(record, money) if paid else None, ref))
             once[user, record.event] |= {ref} if ref is not None else set()
+
+
+def _add_conditions(experiment: Declared, people: Mapping[int, Person]) -> None:
+    """A goal that is a condition is reached when the engine first saw it hold, as the run has it: of the hold-out's runs too."""
+    goal = experiment.goal
+    own = {f.id: f.goal == goal for f in experiment.flows}
+    for person in people.values() if goal.enter is not None else ():
+        one = person.assigned
+        at = one.goal_at if own.get(one.flow) else one.counted.get(goal.name)
+        if at is not None:
+            person.deeds = sorted([*person.deeds, Deed(at, goal=True)], key=lambda d: d.at)
 
 
 def _leaves(work: Work, names: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import sop_engine
 from sop_engine.actions.arm_funnel import cost_of, funnels
 from sop_engine.actions.arm_lives import Person, gather_people
+from sop_engine.actions.compare_plan import natural_return
 from sop_engine.actions.winners import winner_of
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
@@ -19,7 +20,7 @@ from sop_engine.core.comparison.declared import Declared, all_declared, arm_name
 from sop_engine.core.comparison.design import Design
 from sop_engine.core.comparison.sample import Sample
 from sop_engine.core.comparison.values import Report, Source
-from sop_engine.core.errors import NotFound
+from sop_engine.core.errors import NotFound, Refused
 from sop_engine.core.experiment import salt_of
 from sop_engine.language.report import did_you_mean
 from sop_engine.store import arms as store_arms
@@ -59,7 +60,13 @@ def found(work: Work, name: str) -> Declared:
 
 
 def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report:
-    """The report of an experiment at the moment of this work."""
+    """The report of an experiment at the moment of this work. Raises Refused when its goal is a condition nobody watches."""
+    blind = experiment.blind()
+    if blind:
+        raise Refused(
+            f"the goal '{experiment.goal.name}' is a condition that {', '.join(blind)} does not watch, so nobody knows when it became "
+            "true. Write it under 'counts' of the flow, or measure a goal by 'event'."
+        )
     zone = work.live.zone
     today = work.now.astimezone(zone).date()
     closed = midnight(today, zone)
@@ -85,6 +92,9 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
         seed=int(digest[:16], 16),
     )
     by_arm = _by_arm(counted, experiment)
+    # With a hold-out its own rate says how many come back by themselves, in the same days; without one history alone can say it.
+    began = _began(counted, today, zone)
+    natural = None if experiment.control_known else natural_return(work.tx, work.project, experiment, began, closed)
     known = Known(
         Source("playbook", experiment.name, len(counted.people), digest, _about(work, experiment, counted, besides)),
         sop_engine.__version__,
@@ -94,6 +104,7 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
         costs={
             arm: sum(map(cost_of, mine)) / len(mine) for arm, listed in by_arm.items() if (mine := [p for p in listed if p.outcome.started])
         },
+        natural_return=natural,
     )
     return compare(sample, design, known)
 
@@ -101,10 +112,6 @@ def report_of(work: Work, experiment: Declared, *, mode: str = "auto") -> Report
 def _began(counted: Counted, today: date, zone: ZoneInfo) -> date:
     """The local date of the first draw."""
     return min((p.assigned.at.astimezone(zone).date() for p in counted.people), default=today)
-
-
-def _started(people: Sequence[Person]) -> list[Person]:
-    return [p for p in people if p.outcome.started]
 
 
 def _limit(text: str) -> float:

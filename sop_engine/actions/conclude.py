@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from sop_engine.actions.compare import found, report_of
@@ -23,7 +23,7 @@ def conclude(app: App, now: datetime) -> list[Winner]:
     with app.work(now) as work:
         if not any(f.experiment and f.experiment.winner == "switch" for f in work.project.flows.values()):
             return []
-        able = [d for d in all_declared(work.project) if d.experiment.winner == "switch" and len(_variants(d)) > 1]
+        able = [d for d in all_declared(work.project) if d.experiment.winner == "switch" and len(_variants(d)) > 1 and not d.blind()]
         return [c for d in able if (c := _looked(work, d)) is not None]
 
 
@@ -44,9 +44,9 @@ def follow_verdict(work: Work, experiment: Declared, report: Report) -> Winner |
     if standing is not None and (standing.variant == winner or standing.state == "switched"):
         return None
     state = "switched" if how == "switch" else "proposed"
-    return _keep(
-        work, experiment, Winner(experiment.name, winner, state, work.now.isoformat(), essence_of(work, experiment), "", _said(report))
-    )
+    said = report.answer.sentence
+    found = Winner(experiment.name, winner, state, work.now.isoformat(), essence_of(work, experiment), "", said["en"], said["zh"])
+    return _keep(work, experiment, found)
 
 
 def approve(work: Work, name: str, approver: str) -> Winner:
@@ -55,16 +55,11 @@ def approve(work: Work, name: str, approver: str) -> Winner:
     standing = winner_of(work, experiment)
     if standing is None or standing.state != "proposed":
         raise Refused(f"no winner is proposed for '{experiment.name}': run 'sop compare {experiment.name}' to see how it stands.")
-    taken = Winner(experiment.name, standing.variant, "switched", work.now.isoformat(), standing.essence, approver, standing.sentence)
-    return _keep(work, experiment, taken)
+    return _keep(work, experiment, replace(standing, state="switched", at=work.now.isoformat(), by=approver))
 
 
 def _variants(experiment: Declared) -> list[str]:
     return [name for name, _ in experiment.flows[0].variants]
-
-
-def _said(report: Report) -> str:
-    return report.answer.sentence["en"]
 
 
 def _keep(work: Work, experiment: Declared, one: Winner) -> Winner:

@@ -110,7 +110,7 @@ def end_by_facts(work: Work, run: Run, flow: Flow, facts: Facts, touched: Sequen
     for goal in (flow.goal, *flow.counts):
         if goal is not None and goal.enter is not None and holds(goal.enter, facts):
             reach_goal(work, run, flow, Reached(goal.name, work.moment(run.user_id)), touched, endings)
-    reason = ending_exit(flow, facts)
+    reason = ending_exit(flow, facts) if run.open else None
     if reason is not None:
         endings.end(run, reason)
 

@@ -105,18 +105,27 @@ def follow(work: Work, user_ids: Sequence[int], moved: Sequence[Moved], cause: C
 
 
 def end_runs_of(work: Work, user_ids: Sequence[int], moved: Sequence[Moved]) -> None:
-    """End the open runs of these users whose goal or exit became true, or whose level or condition no longer holds."""
-    listed = [run for group in runs.runs_in_sight(work.tx, user_ids, work.now).values() for run in group if run.open]
-    pairs = [(run, flow) for run in listed if (flow := flow_of(work, run)) is not None]
+    """End the open runs of these users whose goal or exit became true, or whose level or condition no longer holds.
+
+    Goals that are conditions count after the end too, until their window closes, as goals by event do.
+    """
+    listed = [run for group in runs.runs_in_sight(work.tx, user_ids, work.now).values() for run in group]
+    pairs = [(run, flow) for run in listed if (flow := flow_of(work, run)) is not None and (run.open or _waits(run, flow))]
     endings = Endings()
     ask_runs(work, pairs, endings)
     moves: dict[int, list[Moved]] = {}
     for move in moved:
         moves.setdefault(move.user_id, []).append(move)
     for run, flow in pairs:
-        if "left" not in flow.keep_going and any(ends_by(flow, m.model, m.new) for m in moves.get(run.user_id, [])):
+        if run.open and "left" not in flow.keep_going and any(ends_by(flow, m.model, m.new) for m in moves.get(run.user_id, [])):
             endings.end(run, "left")
     endings.write(work)
+
+
+def _waits(run: Run, flow: Flow) -> bool:
+    """Whether a goal by condition was not reached yet."""
+    own = flow.goal is not None and flow.goal.enter is not None and run.goal_at is None
+    return own or any(g.enter is not None and g.name not in run.counted for g in flow.counts)
 
 
 def ask_runs(work: Work, pairs: Sequence[tuple[Run, Flow]], endings: Endings) -> None:

@@ -1,12 +1,15 @@
 """Works out what applying a project would change, flow by flow and key by key, for a person to read before it is done."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sop_engine.actions.apply import Change, preview
+from sop_engine.actions.compare_plan import slow_tests
 from sop_engine.app import App
+from sop_engine.core.comparison.declared import Declared, all_declared
+from sop_engine.core.comparison.planning import AsDeclared
 from sop_engine.core.differences import Difference, differences
 from sop_engine.core.errors import SopError
 from sop_engine.core.playbook import Flow
@@ -34,19 +37,27 @@ class Plan:
     flows: tuple[FlowPlan, ...]
     same: int
     approvals: tuple[str, ...] = ()  # `flow (role)` of each that needs one
+    slow_tests: Mapping[str, AsDeclared] = field(default_factory=dict)  # by experiment: sizes that take over 90 days to come together
 
     def count(self, kind: str) -> int:
         """How many flows are new, changed or removed."""
         return sum(f.change.kind == kind for f in self.flows)
 
 
-def plan_of(app: App, project: Project, now: datetime | None = None) -> Plan:
-    """What applying the project now would change; nothing is written. Without `now` new versions are open to all at once."""
-    changes = preview(app, project, now)
+def plan_of(app: App, project: Project, now: datetime, *, slowly: bool = True) -> Plan:
+    """What applying the project now would change; nothing is written. Not `slowly`: new versions are open to all at once."""
+    changes = preview(app, project, now if slowly else None)
     with app.transaction() as tx:
         flows = tuple(_flow_plan(app, tx, c, project) for c in changes if c.kind != "same" or c.running)
+        slow = slow_tests(tx, project, _tested(project, flows), now)
     needed = tuple(f"{c.flow} ({c.approve_by})" for c in changes if c.approve_by and c.kind in ("new", "changed"))
-    return Plan(flows, sum(c.kind == "same" for c in changes), needed)
+    return Plan(flows, sum(c.kind == "same" for c in changes), needed, slow)
+
+
+def _tested(project: Project, flows: Iterable[FlowPlan]) -> list[Declared]:
+    """The experiments of flows that are new or changed."""
+    names = {f.change.flow for f in flows if f.change.kind in ("new", "changed")}
+    return [d for d in all_declared(project) if names & {f.id for f in d.flows}]
 
 
 def _flow_plan(app: App, tx: "Connection", change: Change, project: Project) -> FlowPlan:

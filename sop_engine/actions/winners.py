@@ -23,6 +23,11 @@ class Winner:
     essence: str
     by: str
     sentence: str
+    sentence_zh: str = ""
+
+    def said(self, lang: str) -> str:
+        """The sentence of the verdict it was found by."""
+        return self.sentence_zh or self.sentence if lang == "zh" else self.sentence
 
 
 def winner_of(work: Work, experiment: Declared) -> Winner | None:

@@ -86,7 +86,7 @@ def _planned(folder: Path, read: "Project", *, no_test: bool, slowly: bool) -> t
     from sop_engine.actions.planning import plan_of, stories_about
     from sop_engine.actions.rehearse import play_all
 
-    found = plan_of(open_database(folder), read, clock() if slowly else None)
+    found = plan_of(open_database(folder), read, clock(), slowly=slowly)
     stories = [] if no_test else stories_about(read, found.flows)
     results: list[Result] = []
     with progress("playing stories") as say:
@@ -101,10 +101,13 @@ def _held(results: "list[Result]") -> dict[str, object]:
 
 
 def _told(found: "Plan", results: "list[Result]") -> str:
+    from sop_engine.cli.compared import long_told
+
     lines = [line for flow in found.flows for line in _flow_lines(flow)]
     counts = ", ".join(f"{found.count(kind)} {kind}" for kind in ("changed", "new", "removed"))
     held = f" Stories: {sum(r.ok for r in results)} of {len(results)} hold." if results else ""
     approval = f"needed for {', '.join(found.approvals)}" if found.approvals else "not needed"
+    lines += [f"! {long_told(name, size, 'en')}" for name, size in found.slow_tests.items()]
     return "\n".join([*lines, f"{counts}, {found.same} as they are.{held} Approval: {approval}."])
 
 

@@ -1,18 +1,22 @@
 """Says the report of a comparison on a terminal: the answer first, then health, arms and comparisons in columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sop_engine.cli.output import table
 from sop_engine.core.comparison import text
+from sop_engine.core.comparison.asked_words import ASKED
+from sop_engine.core.comparison.cross import Cell, in_rows
 from sop_engine.core.comparison.labels import LABELS, STATES
-from sop_engine.core.comparison.planning import WEEKS, told
+from sop_engine.core.comparison.planning import WEEKS, AsDeclared, told
 from sop_engine.core.comparison.values import Report
+from sop_engine.core.errors import Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sop_engine.actions.compare_plan import Planned
+    from sop_engine.actions.winners import Winner
     from sop_engine.app import App, Work
     from sop_engine.core.comparison.declared import Declared
 
@@ -65,37 +69,73 @@ def overview(app: "App", now: "datetime", lang: str) -> str:
     from sop_engine.actions.compare import report_of
     from sop_engine.core.comparison.declared import all_declared
 
+    rows = []
     with app.work(now) as work:
-        reports = [report_of(work, one) for one in all_declared(work.project)]
-    if not reports:
+        for one in all_declared(work.project):
+            try:
+                r = report_of(work, one)
+            except Refused as refused:  # the others are shown all the same
+                rows.append([one.name, "-", "-", str(refused)])
+            else:
+                mature = f"{sum(a.mature for a in r.arms):,}"
+                rows.append([r.source.name, mature, text.shown_answer(r, lang), r.answer.sentence[lang]])
+    if not rows:
         return "No flow has 'variants' or 'holdout': there is nothing to compare."
-    rows = [[r.source.name, f"{sum(a.mature for a in r.arms):,}", text.shown_answer(r, lang), r.answer.sentence[lang]] for r in reports]
     label = LABELS[lang]
     return table(rows, head=[label["name"], label["mature"], label["verdict"], label["answer"]], right=(1,))
 
 
-def plan_told(one: "Planned") -> str:
-    """The plan as text: what it rests on, then a row for each hold-out."""
-    natural, planning = one.natural_return, one.planning
-    rests = (
-        f"{one.experiment}: of {natural.lapsed:,} users silent for {natural.lapsed_days} days at the last month ends, "
-        f"{natural.returned:,} ({planning.natural:.1%}) came back by themselves within "
-        f"{natural.window_days} days. {planning.users_a_day:.1f} become silent a day.\n"
-        f"To find {100 * planning.effect:g} points more with a chance of {planning.power:.0%} (hybrid, {planning.variants} "
-        f"variant{'s' if planning.variants > 1 else ''}):"
+def plan_told(one: "Planned", lang: str) -> str:
+    """The plan as text: what it rests on, a row for each hold-out, and how long the declared size takes."""
+    natural, planning, words = one.natural_return, one.planning, ASKED[lang]
+    rests = words["rests"].format(
+        name=one.experiment,
+        lapsed=natural.lapsed,
+        quiet=natural.lapsed_days,
+        returned=natural.returned,
+        rate=f"{planning.natural:.1%}",
+        window=natural.window_days,
+        a_day=planning.users_a_day,
     )
-    head = ["hold-out", "users", "planned_per_arm", "days", *(f"finds after {w} weeks" for w in WEEKS)]
-    return f"{rests}\n{table(told(planning), head=head, right=range(1, 7))}\nFinds: the smallest difference in points; - is too few users."
+    to_find = words["to_find"].format(effect=100 * planning.effect, power=planning.power, variants=planning.variants)
+    head = [words["hold_out"], words["users"], "planned_per_arm", words["days"], *(words["finds"].format(weeks=w) for w in WEEKS)]
+    lines = [rests, to_find, table(told(planning), head=head, right=range(1, 7)), words["dash"]]
+    if one.declared is not None:
+        d = one.declared
+        lines.append(words["declared" if d.days is not None else "declared_never"].format(users=d.users, days=d.days))
+        lines += [f"! {long_told(one.experiment, d, lang)}" for _ in d.warnings]
+    return "\n".join(lines)
 
 
-def winner_told(work: "Work", experiment: "Declared") -> str:
+def long_told(name: str, declared: AsDeclared, lang: str) -> str:
+    """That the declared size of an experiment takes over 90 days."""
+    key = "over_90_days" if declared.days is not None else "over_90_days_never"
+    return ASKED[lang][key].format(name=name, users=declared.users, days=declared.days, a_day=declared.users_a_day)
+
+
+def crossed_told(cells: Sequence[Cell], by: Sequence[str], lang: str) -> str:
+    """A cross table as text."""
+    words = ASKED[lang]
+    if not cells:
+        return words["nothing"]
+    head = [*by, words["delivered"], words["goals"], words["rate"], words["limits"], ""]
+    rows = [[*row[:-1], words.get(row[-1], "")] for row in in_rows(cells)]
+    return table(rows, head=head, right=range(len(by), len(by) + 3))
+
+
+def approved_told(one: "Winner", lang: str) -> str:
+    """That a proposed winner was given to new users."""
+    return ASKED[lang]["approved"].format(name=one.experiment, variant=one.variant, by=one.by, sentence=one.said(lang))
+
+
+def winner_told(work: "Work", experiment: "Declared", lang: str) -> str:
     """What a verdict led to; nothing where it led to nothing."""
     from sop_engine.actions.winners import winner_of
 
-    one = winner_of(work, experiment)
+    one, words = winner_of(work, experiment), ASKED[lang]
     if one is None:
         return ""
     if one.state == "proposed":
-        return f"Winner proposed since {one.at[:10]}: '{one.variant}'. 'sop compare {one.experiment} --approve NAME' gives it to new users."
-    who = f", approved by {one.by}" if one.by else ""
-    return f"New users get '{one.variant}' since {one.at[:16]}{who}; users drawn before keep their arm, and only they are compared."
+        return words["proposed"].format(day=one.at[:10], variant=one.variant, name=one.experiment)
+    who = words["who"].format(by=one.by) if one.by else ""
+    return words["switched"].format(variant=one.variant, at=one.at[:16], who=who)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sop_engine.cli.opening import HERE, Folder, day
-from sop_engine.cli.output import show, table, warn
+from sop_engine.cli.output import show, warn
 from sop_engine.core.errors import BadInput, SopError
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def compare(
     try:
         _check(mode, lang, file, playbook)
         if by:
-            return _crossed(project, playbook, by, as_json=as_json)
+            return _crossed(project, playbook, by, lang, as_json=as_json)
         if plan or approver:
             name = _needed(playbook)
-            return _planned(project, name, as_of, (effect, power), as_json=as_json) if plan else _approved(project, name, approver)
+            if approver:
+                return _approved(project, name, approver, lang, as_json=as_json)
+            return _planned(project, name, as_of, (effect, power), lang, as_json=as_json)
         if file is None:
             report = _of_playbook(project, playbook, mode, as_of, lang)
         else:
@@ -157,7 +159,7 @@ def _of_playbook(project: Path, playbook: str | None, mode: str, as_of: str, lan
         report = report_of(work, experiment, mode=mode)
         if not as_of and mode == "auto":  # a look at the past, or by other rules, leads to nothing
             follow_verdict(work, experiment, report)
-        told = winner_told(work, experiment)
+        told = winner_told(work, experiment, lang)
     if told:
         warn(told)
     return report
@@ -172,7 +174,7 @@ def _opened(project: Path, as_of: str) -> "tuple[App, datetime]":
     return app, instant(as_of, zone) if as_of else clock()
 
 
-def _planned(project: Path, playbook: str, as_of: str, asked: tuple[float, float], *, as_json: bool) -> None:
+def _planned(project: Path, playbook: str, as_of: str, asked: tuple[float, float], lang: str, *, as_json: bool) -> None:
     from sop_engine.actions.compare import found
     from sop_engine.actions.compare_plan import plan
     from sop_engine.cli.compared import plan_told
@@ -180,29 +182,28 @@ def _planned(project: Path, playbook: str, as_of: str, asked: tuple[float, float
     app, now = _opened(project, as_of)
     with app.work(now) as work:
         one = plan(work, found(work, playbook), effect=asked[0] / 100, power=asked[1])
-    show(one, as_json, plan_told(one))
+    show(one, as_json, plan_told(one, lang))
 
 
-def _crossed(project: Path, playbook: str | None, by: str, *, as_json: bool) -> None:
+def _crossed(project: Path, playbook: str | None, by: str, lang: str, *, as_json: bool) -> None:
     from sop_engine.actions.cross import cross
-    from sop_engine.core.comparison.cross import in_rows
+    from sop_engine.cli.compared import crossed_told
 
     app, now = _opened(project, "")
     names = [one.strip() for one in by.split(",")]
     with app.work(now) as work:
         cells = cross(work, playbook, names)
-    head = [*names, "delivered", "goals", "rate", "95% limits", ""]
-    right = range(len(names), len(names) + 3)
-    show(cells, as_json, table(in_rows(cells), head=head, right=right) if cells else "Nothing was delivered yet.")
+    show(cells, as_json, crossed_told(cells, names, lang))
 
 
-def _approved(project: Path, playbook: str, approver: str) -> None:
+def _approved(project: Path, playbook: str, approver: str, lang: str, *, as_json: bool) -> None:
     from sop_engine.actions.conclude import approve
+    from sop_engine.cli.compared import approved_told
 
     app, now = _opened(project, "")
     with app.work(now) as work:
         one = approve(work, playbook, approver)
-    typer.echo(f"{one.experiment}: new users get '{one.variant}' from now on, approved by {one.by}. {one.sentence}")
+    show(one, as_json, approved_told(one, lang))
 
 
 def _deliver(report: "Report", lang: str, *, as_json: bool, csv_out: Path | None, html: Path | None) -> None:

@@ -1,7 +1,7 @@
 """Reads what a comparison rests on: who was assigned to which arm, their first runs with touches, what they did, and what it cost."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -50,6 +50,8 @@ class Assigned:
     started_at: datetime
     ended_at: datetime | None
     end_reason: str | None
+    goal_at: datetime | None = None  # when the run's own goal was reached
+    counted: Mapping[str, datetime] = field(default_factory=dict)  # when each of the flow's `counts` was
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,23 @@ def _first(trial: Trial) -> Any:
 def list_assigned(tx: Connection, trial: Trial) -> list[Assigned]:
     """Everybody with a recorded arm and a run, by user."""
     first, a, r = _first(trial), assignments.c, runs.c
-    columns = (a.user_id, users.c.key, a.variant, a.held_out, a.at, r.id, r.flow, r.version, r.started_at, r.ended_at, r.end_reason)
+    columns = (
+        a.user_id,
+        users.c.key,
+        a.variant,
+        a.held_out,
+        a.at,
+        r.id,
+        r.flow,
+        r.version,
+        r.started_at,
+        r.ended_at,
+        r.end_reason,
+        r.goal_at,
+        r.counted_goals,
+    )
     statement = (
-        select(*columns)
+        select(*columns, r.goal_at, r.counted_goals)
         .join(first, first.c.user_id == a.user_id)
         .join(runs, r.id == first.c.run_id)
         .join(users, users.c.id == a.user_id)
@@ -97,7 +113,15 @@ def list_assigned(tx: Connection, trial: Trial) -> list[Assigned]:
 def _assigned(row: Any, trial: Trial) -> Assigned:
     known = row.ended_at is not None and row.ended_at <= trial.as_of
     named = {f: getattr(row, f) for f in ("user_id", "key", "variant", "held_out", "at", "flow", "version", "started_at")}
-    return Assigned(**named, run_id=row.id, ended_at=row.ended_at if known else None, end_reason=row.end_reason if known else None)
+    reached = {name: datetime.fromisoformat(at) for name, at in (row.counted_goals or {}).items()}
+    return Assigned(
+        **named,
+        run_id=row.id,
+        ended_at=row.ended_at if known else None,
+        end_reason=row.end_reason if known else None,
+        goal_at=row.goal_at if row.goal_at is not None and row.goal_at <= trial.as_of else None,
+        counted={name: at for name, at in reached.items() if at <= trial.as_of},
+    )
 
 
 def list_arm_touches(tx: Connection, trial: Trial) -> Iterator[ArmTouch]:
@@ -145,11 +169,32 @@ def _of_assigned(trial: Trial, statement: Select[Any], column: Any) -> Select[An
     return statement.join(assignments, assignments.c.user_id == column).where(_mine(trial))
 
 
+@dataclass(frozen=True, slots=True)
+class FirstStarts:
+    """Users whose first run of some flows began in a time, and when the first of them did."""
+
+    users: int
+    since: datetime
+
+
+def first_starts(tx: Connection, flows: Sequence[str], since: datetime, until: datetime) -> FirstStarts | None:
+    """Those who are new to these flows; None when nobody is."""
+    first = select(func.min(runs.c.started_at).label("at")).where(runs.c.flow.in_(flows)).group_by(runs.c.user_id).subquery()
+    inside = select(func.count(), func.min(first.c.at)).where(first.c.at >= since, first.c.at < until)
+    many, at = tx.execute(inside).one()
+    return FirstStarts(int(many), at) if many else None
+
+
 def benefit_costs(tx: Connection, trial: Trial) -> dict[int, Decimal]:
-    """By counted run: what was given and stands, at its cost: used benefits where uses are known, else all that were given."""
-    first, g = _first(trial), grants.c
+    """By counted run: what was given and stands, at its cost: used benefits where uses are known, else all that were given.
+
+    Uses of a benefit are known from the first of its codes on that came back as used, in any flow.
+    """
+    first, g, other = _first(trial), grants.c, grants.alias("other")
+    known = select(other.c.benefit).where(other.c.used_at <= trial.as_of)
     stands = g.state.in_(("reserved", "issued", "redeemed", "expired")) & (g.given_at <= trial.as_of)
-    statement = select(g.run_id, func.sum(g.cost)).join(first, first.c.run_id == g.run_id).where(stands).group_by(g.run_id)
+    costs = (g.used_at <= trial.as_of) | g.benefit.not_in(known)
+    statement = select(g.run_id, func.sum(g.cost)).join(first, first.c.run_id == g.run_id).where(stands, costs).group_by(g.run_id)
     return {run: Decimal(cost or 0) for run, cost in tx.execute(statement)}
 
 

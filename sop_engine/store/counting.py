@@ -130,13 +130,17 @@ def most_a_day(tx: Connection, span: Span) -> int:
     return tx.execute(select(func.max(daily.c.many))).scalar() or 0
 
 
-def natural_returns(tx: Connection, kinds: Sequence[str], on: date, quiet_days: int, within_days: int) -> tuple[int, int]:
+def natural_returns(
+    tx: Connection, kinds: Sequence[str], on: date, quiet_days: int, within_days: int, known_by: datetime | None = None
+) -> tuple[int, int]:
     """(lapsed, returned) on a local day: users quiet for so long; of them, those with an event within the next days.
 
-    What a win-back must beat: nobody contacted them for it.
+    What a win-back must beat: nobody contacted them for it. `known_by`: only events that had come in by then.
     """
     e, day = events.c, on.toordinal()
     real = e.kind.in_(kinds) & e.counted
+    if known_by is not None:
+        real &= e.received_at <= known_by
     last = select(e.user_id).where(real, e.day <= day).group_by(e.user_id).having(func.max(e.day) <= day - quiet_days).subquery()
     lapsed = tx.execute(select(func.count()).select_from(last)).scalar_one()
     again = select(func.count(func.distinct(e.user_id))).join(last, last.c.user_id == e.user_id)

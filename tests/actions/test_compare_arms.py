@@ -9,6 +9,7 @@ from sop_engine.actions.compare_plan import plan
 from sop_engine.actions.cross import cross
 from sop_engine.actions.ingest import record_events
 from sop_engine.core.comparison.cross import Delivered, cross_table
+from sop_engine.core.comparison.exported import as_json
 from sop_engine.core.records import UserRecord
 from sop_engine.store.touches import touches
 from tests.shop import Shop, keys
@@ -96,6 +97,32 @@ def test_without_a_hold_out_variants_are_compared_and_the_missing_is_said(engine
     assert "no_holdout" in report.health.warnings
     assert report.answer.sentence["en"].startswith("No hold-out: nobody can say how many would have come back on their own.")
     assert report.answer.sentence["zh"].startswith("没有对照组")
+    assert report.natural_return is not None and report.natural_return.rate is None  # the shop has no history
+
+
+def test_without_a_hold_out_the_historic_rate_stands_in_the_sentence_and_late_history_changes_no_old_report(engine: Engine) -> None:
+    shop = Shop(engine, start="2025-03-01 09:00")
+    shop.apply()
+    bought = [shop.record(k, "order", "2024-06-01 12:00", {"amount": 5}) for k in keys(80)]
+    again = [shop.record(k, "order", "2024-11-05 12:00", {"amount": 5}) for k in keys(20)]
+    shop.load_history([UserRecord(k, shop.at("2024-05-01 08:00"), {}) for k in keys(80)], [*bought, *again])
+    text = CART.replace("holdout: 50%", "variants: {A: 50%, B: 50%}").replace("send: hello_push", "send: {A: hello_push, B: hello}")
+    shop.apply(text)
+    carts(shop, 80)
+    shop.until("2025-03-25 09:00")
+    report = compare_playbook(shop.app, "back", shop.now)
+    natural = report.natural_return
+    assert natural is not None and (natural.lapsed, natural.returned) == (
+        80 * 5 + 60,
+        20,
+    )  # on the day at the end of November 60 are silent
+    said = report.answer.sentence
+    assert "In the past 4.3% of such users did within 14 days." in said["en"]
+    assert "以往同类用户 14 天内自己回来的有 4.3%。" in said["zh"]
+    before = as_json(report)
+    shop.until("2025-03-26 09:00")
+    record_events(shop.app, [shop.record(k, "order", "2024-12-05 12:00", {"amount": 5}) for k in keys(80)], shop.now)
+    assert as_json(compare_playbook(shop.app, "back", shop.at("2025-03-25 09:00"))) == before
 
 
 def test_a_cross_table_credits_the_last_delivered_message_inside_the_window(engine: Engine) -> None:

@@ -41,3 +41,6 @@ CHART = {
         "cross": "交叉表",
     },
 }
+
+WITHHELD: dict[str, dict[str, str]] = {"en": {}, "zh": {"holdout": "在对照组"}}
+"""Reasons for not sending that are said in words; all others are the states of docs/states.md."""

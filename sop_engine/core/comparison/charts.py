@@ -7,10 +7,11 @@ from sop_engine.core.comparison import svg
 from sop_engine.core.comparison.chart_words import CHART
 from sop_engine.core.comparison.phrases import points, rate
 from sop_engine.core.comparison.text import band as limits
-from sop_engine.core.comparison.text import shown_word
+from sop_engine.core.comparison.text import pair_name, shown_arm, shown_word
 from sop_engine.core.comparison.values import Comparison, Report
 
 WIDTH = 760
+ROOM = 160  # right of a plot, for the names of its lines
 
 
 def colour_of(report: Report, arm: str) -> tuple[str, str]:
@@ -27,15 +28,15 @@ def interval_chart(report: Report, lang: str) -> str:
     if not listed:
         return ""
     edge = 100 * max(*(abs(v) for c in listed for v in (c.low or 0.0, c.high or 0.0)), 0.005)
-    height = 58 + 40 * len(listed)
-    frame = svg.Frame(190, WIDTH - 170, 14, height - 34, (-edge * 1.05, edge * 1.05), (0, len(listed)))
+    height = 62 + 40 * len(listed)
+    frame = svg.Frame(190, WIDTH - 170, 14, height - 38, (-edge * 1.05, edge * 1.05), (0, len(listed)))
     parts = svg.x_axis(frame, lambda v: f"{v:g}", svg.steps(*frame.x))
     zero = frame.across(0)
     parts.append(svg.line((zero, frame.top), (zero, frame.bottom), "#1f2933", width=1.2, dash="4 3"))
     parts.append(svg.words(((frame.left + frame.right) / 2, height - 3), CHART[lang]["points"], anchor="middle"))
     for number, c in enumerate(listed):
         parts += _bar(report, c, frame, frame.top + 22 + number * 40, lang)
-    told = "; ".join(f"{c.variant} – {c.control}: {points(c.difference or 0, 1)} ({limits(c.low, c.high, lang)})" for c in listed)
+    told = "; ".join(f"{pair_name(c, report, lang)}: {points(c.difference or 0, 1)} ({limits(c.low, c.high, lang)})" for c in listed)
     return svg.picture(WIDTH, height, f"{CHART[lang]['interval']}: {told}", parts)
 
 
@@ -44,13 +45,22 @@ def _bar(report: Report, c: Comparison, frame: svg.Frame, y: float, lang: str) -
     low, high, middle = (frame.across(100 * (v or 0.0)) for v in (c.low, c.high, c.difference))
     mark = {"better": "▲ ", "worse": "▼ ", "do_not_trust": "✕ "}.get(c.verdict, "")
     return [
-        svg.words((frame.left - 10, y + 4), f"{c.variant} – {c.control}", anchor="end"),
+        *_named(report, c, (frame.left - 10, y), lang),
         svg.line((low, y), (high, y), colour, width=7),
         svg.line((low, y - 8), (low, y + 8), colour, width=2),
         svg.line((high, y - 8), (high, y + 8), colour, width=2),
         f'<circle cx="{middle:.1f}" cy="{y:.1f}" r="5" fill="#fff" stroke="{colour}" stroke-width="2.5"/>',
         svg.words((frame.right + 12, y + 4), mark + shown_word(report, c, lang), bold=True),
     ]
+
+
+def _named(report: Report, c: Comparison, at: svg.Point, lang: str) -> list[str]:
+    """The two arms beside their bar: on one line where they fit, else on two, each cut to the room there is."""
+    room, whole = at[0] - 4, pair_name(c, report, lang)
+    if svg.width_of(whole) <= room:
+        return [svg.words((at[0], at[1] + 4), whole, anchor="end")]
+    lines = (shown_arm(c.variant, report, lang), f"– {shown_arm(c.control, report, lang)}")
+    return [svg.words((at[0], at[1] - 3 + 14 * i), svg.cut(one, room), anchor="end") for i, one in enumerate(lines)]
 
 
 def return_chart(report: Report, lang: str) -> str:
@@ -75,17 +85,17 @@ def return_chart(report: Report, lang: str) -> str:
         curve = arm.curve or ()
         parts.append(svg.band([frame.at(p[0], p[2]) for p in curve], [frame.at(p[0], p[3]) for p in curve], colour))
         parts.append(svg.path(_stairs([frame.at(p[0], p[1]) for p in curve]), colour, dash=dash))
-        y = frame.up(curve[-1][1])
-        parts.append(
-            svg.words((frame.right + 8, y + 4 + 3 * (number - len(arms) / 2)), f"{arm.name} {rate(curve[-1][1])}", colour=colour, bold=True)
-        )
         row = frame.bottom + 54 + 17 * number
         parts.append(svg.words((frame.left - 30, row), "n", anchor="end", colour=colour))
         by_day = {p[0]: p[4] for p in curve}
         parts += [
             svg.words((frame.across(d), row), f"{by_day[int(d)]:,}", anchor="middle", colour=colour) for d in days if int(d) in by_day
         ]
-    told = "; ".join(f"{a.name} {rate((a.curve or ())[-1][1])}" for a in arms)
+    ends = [(a, (a.curve or ())[-1][1]) for a in arms]
+    for (arm, back), y in zip(ends, svg.apart([frame.up(back) for _, back in ends], (frame.top, frame.bottom)), strict=True):
+        name = svg.cut(shown_arm(arm.name, report, lang), ROOM - 50, bold=True)
+        parts.append(svg.words((frame.right + 8, y + 4), f"{name} {rate(back)}", colour=colour_of(report, arm.name)[0], bold=True))
+    told = "; ".join(f"{shown_arm(a.name, report, lang)} {rate(back)}" for a, back in ends)
     return svg.picture(WIDTH, height, f"{CHART[lang]['curve']}: {told}", parts)
 
 
@@ -105,8 +115,9 @@ def path_chart(report: Report, c: Comparison, lang: str) -> str:
     days = [date.fromisoformat(p[0]).toordinal() for p in listed]
     settled = listed[len(listed) // 10 :]
     edge = 100 * max(*(max(abs(p[3]), abs(p[4])) for p in settled), 0.01)
-    frame = svg.Frame(60, WIDTH - 170, 16, 250, (days[0], days[-1]), (-edge, edge))
+    frame = svg.Frame(60, WIDTH - 170, 32, 266, (days[0], days[-1]), (-edge, edge))
     parts = svg.y_axis(frame, lambda v: f"{v:g}")
+    parts.append(svg.words((frame.left, 16), svg.cut(pair_name(c, report, lang), frame.right - frame.left, bold=True), bold=True))
     ticks = [days[round(i * (len(days) - 1) / 5)] for i in range(6)]
     parts += svg.x_axis(frame, lambda v: date.fromordinal(int(v)).strftime("%m-%d"), list(dict.fromkeys(ticks)))
     zero = frame.up(0)
@@ -126,6 +137,6 @@ def path_chart(report: Report, c: Comparison, lang: str) -> str:
     parts.append(svg.words((frame.right + 8, spot(days[-1], listed[-1][2])[1] + 4), points(listed[-1][2], 1), colour=colour, bold=True))
     parts.append(svg.words(((frame.left + frame.right) / 2, frame.bottom + 36), CHART[lang]["over_time"], anchor="middle"))
     about = CHART[lang]["path"].format(
-        v=c.variant, c=c.control, d=points(listed[-1][2], 1), band=limits(listed[-1][3], listed[-1][4], lang)
+        v=c.variant, c=shown_arm(c.control, report, lang), d=points(listed[-1][2], 1), band=limits(listed[-1][3], listed[-1][4], lang)
     )
-    return svg.picture(WIDTH, 292, about, parts)
+    return svg.picture(WIDTH, 308, about, parts)

@@ -101,7 +101,7 @@ def _moment(sample: Sample, mature: Sample, design: Design, ended_on: date | Non
         waits = design.mode == "fixed" and not final
     else:
         final, waits = immature == 0, immature > 0
-    return Moment(final, days, sample.users(), veto, waits)
+    return Moment(final, days, sample.users(), mature.users(), veto, waits)
 
 
 def _few(mature: Sample, design: Design) -> bool:
@@ -125,5 +125,5 @@ def _reached(sample: Sample, mature: Sample, design: Design, moment: Moment) -> 
         return None
     inside, everybody = mature.where(mature.reached), sample.where(sample.reached)
     bare = replace(design, dated=False)
-    then = replace(moment, assigned=everybody.users())
+    then = replace(moment, assigned=everybody.users(), mature=inside.users())
     return Reached(arms_told(everybody, inside, bare, {}), compare_all(Look(everybody, inside, bare, then)))

@@ -40,6 +40,10 @@ class Declared:
         shares = [s for s in self.arms.values() if s > 0]
         return round(each / min(shares)) if each and shares else None
 
+    def blind(self) -> list[str]:
+        """Flows that do not watch a measured goal that is a condition: nobody notes when it becomes true."""
+        return [] if self.goal.enter is None else [f.id for f in self.flows if self.goal not in (f.goal, *f.counts)]
+
 
 def has_arms(flow: Flow) -> bool:
     """Whether there is anything to compare."""

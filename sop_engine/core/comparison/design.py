@@ -1,6 +1,6 @@
 """What was said before a comparison: arms and shares, the window, the planned size, the mode, guardrails; and until when data is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -26,17 +26,17 @@ class Design:
     seed: int = 0  # of permutations, from the input
 
     def share(self, arm: str, counts: Mapping[str, int]) -> float:
-        """The arm's part of all users: as declared, else as observed."""
+        """The arm's part of all users: as declared, else as observed in these users by arm."""
         if self.shares is not None:
             return self.shares.get(arm, 0.0)
         return counts[arm] / (sum(counts.values()) or 1)
 
-    def bound(self, pair: tuple[str, str], n: int, counts: Mapping[str, int], *, final: bool, family: int) -> Bound:
+    def bound(self, pair: Sequence[str], n: int, counts: Mapping[str, int], *, final: bool, family: int) -> Bound:
         """How a comparison of these two arms is judged."""
         total = self.planned
         if total is None and self.mode == "open_ended":
             from sop_engine.core.stats.bounds import UNPLANNED
 
             total = UNPLANNED
-        planned = None if total is None else total * sum(self.share(arm, counts) for arm in pair)
+        planned = None if total is None else max(1.0, total * sum(self.share(arm, counts) for arm in pair))  # of two empty arms: 1
         return Bound(self.mode, final, max(n, 1), planned, family)

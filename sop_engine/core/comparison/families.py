@@ -49,7 +49,7 @@ def _one(look: Look, pair: tuple[str, str], family: int) -> Comparison:
     if days is None:
         return found
     n = int(days.n1[-1] + days.n0[-1])
-    path, first = path_of(days, design.bound(pair, n, moment.assigned, final=False, family=family), look.ended_on)
+    path, first = path_of(days, design.bound(pair, n, moment.mature, final=False, family=family), look.ended_on)
     return replace(found, path=path, first_excluded_on=first)
 
 

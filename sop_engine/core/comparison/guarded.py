@@ -19,8 +19,9 @@ def _one(name: str, mature: Sample, design: Design, moment: Moment) -> Iterator[
     column = mature.guards[name]
     variants = [a for a in mature.arms if a != design.control or not design.control_known]
     n, limit = mature.users(), design.guard_limits.get(name)
-    m = design.bound((variants[0], design.control), sum(n.values()), moment.assigned, final=moment.final, family=len(variants)).multiplier
     for variant in variants:
+        pair = tuple(dict.fromkeys((variant, design.control)))  # without a hold-out the first variant stands for itself
+        m = design.bound(pair, sum(n[arm] for arm in pair), moment.mature, final=moment.final, family=len(variants)).multiplier
         mine = column[mature.of_arm(variant)]
         if name in MEANS:
             yield guard_mean(name, variant, [float(v) for v in mine], limit, m)

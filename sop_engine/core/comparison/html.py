@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from sop_engine.core.comparison import text
-from sop_engine.core.comparison.chart_words import CHART
+from sop_engine.core.comparison.chart_words import CHART, WITHHELD
 from sop_engine.core.comparison.charts import interval_chart, path_chart, return_chart
 from sop_engine.core.comparison.labels import LABELS, STATES
 from sop_engine.core.comparison.phrases import points, rate
@@ -29,7 +29,7 @@ p{margin:6px 0}
 table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:5px 8px;border-bottom:1px solid #e8ecf0;vertical-align:top}
 th{font-weight:600;color:#48515c}
-td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}
+td:first-child,th:first-child,.words td:last-child,.words th:last-child{text-align:left}
 .scroll{overflow-x:auto}
 svg{width:100%;height:auto;font:12px system-ui,"Noto Sans","Noto Sans CJK SC",sans-serif;fill:#1f2933}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;font-size:13px;margin:0}
@@ -54,7 +54,7 @@ def fragments(report: Report, lang: str) -> Iterator[str]:
     yield _answer(report, lang)
     yield _section(_health(report, lang))
     yield _section(_titled(label["comparisons"], f'<p class="small">{escape(chart["how_sure"])}</p>' + interval_chart(report, lang)))
-    table = _table(text.comparison_head(lang), list(text.comparison_rows(report, lang)))
+    table = _table(text.comparison_head(lang), list(text.comparison_rows(report, lang)), "words")
     yield _section(table + f'<p class="small">{escape(chart["bayes"])}</p>' + _lines(text.money_lines(report, lang)))
     yield _section(
         _titled(label["arms"], _table(text.arm_head(report, lang), list(text.arm_rows(report, lang))) + _funnel_note(report, lang))
@@ -93,19 +93,24 @@ def _health(report: Report, lang: str) -> str:
     return told
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], css: str = "") -> str:
+    """`css` is `words` where the last column is no number."""
     if not rows:
         return ""
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    kind = f' class="{css}"' if css else ""
+    return f'<div class="scroll"><table{kind}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _funnel_note(report: Report, lang: str) -> str:
-    listed = [(a.name, a.funnel["not_sent"]) for a in report.arms if a.funnel and a.funnel.get("not_sent")]
+    listed = [(text.shown_arm(a.name, report, lang), a.funnel["not_sent"]) for a in report.arms if a.funnel and a.funnel.get("not_sent")]
     if not any(a.funnel for a in report.arms):
         return ""
-    lines = [f"{CHART[lang]['not_sent']} ({name}): " + ", ".join(f"{k} {v:,}" for k, v in why.items()) for name, why in listed]
+    lines = [
+        f"{CHART[lang]['not_sent']} ({name}): " + ", ".join(f"{WITHHELD[lang].get(k, k)} {v:,}" for k, v in why.items())
+        for name, why in listed
+    ]
     return _lines(iter([*lines, CHART[lang]["funnel_note"]]), "small")
 
 
@@ -117,15 +122,18 @@ def _tiers(report: Report, lang: str) -> str:
 def _guards(report: Report, lang: str) -> str:
     label = LABELS[lang]
     head = [label["guard"], label["arm"], label["share"], label["interval"], label["limit"], label["standing"]]
-    return _table(head, list(text.guard_rows(report, lang, STATES)))
+    return _table(head, list(text.guard_rows(report, lang, STATES)), "words")
 
 
 def _reached(report: Report, lang: str) -> str:
     if report.reached is None:
         return ""
-    rows = [[a.name, f"{a.mature:,}", f"{a.won_back:,}", "-" if a.rate is None else rate(a.rate)] for a in report.reached.arms]
+    rows = [
+        [text.shown_arm(a.name, report, lang), f"{a.mature:,}", f"{a.won_back:,}", "-" if a.rate is None else rate(a.rate)]
+        for a in report.reached.arms
+    ]
     told = [
-        f"{c.variant} – {c.control}: {points(c.difference, 1)} ({text.band(c.low, c.high, lang)})"
+        f"{text.pair_name(c, report, lang)}: {points(c.difference, 1)} ({text.band(c.low, c.high, lang)})"
         for c in report.reached.comparisons
         if c.difference is not None
     ]

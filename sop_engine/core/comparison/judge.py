@@ -20,11 +20,16 @@ SMALL_TIER = 30
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is common to all comparisons of a report: whether the end is reached, how long it runs, users by arm, what vetoes."""
+    """What is common to all comparisons of a report: whether the end is reached, how long it runs, users by arm, what vetoes.
+
+    `mature`: users by arm whose window is over. Where shares are unknown they are observed of these alone, so that users whose
+    window is still open change no interval.
+    """
 
     final: bool
     days: int | None  # local dates since the first start, both included; None without dates
     assigned: Mapping[str, int]
+    mature: Mapping[str, int]
     veto: bool = False
     waits: bool = False  # fixed mode before its end
 
@@ -50,7 +55,7 @@ def compare_pair(sample: Sample, design: Design, moment: Moment, pair: tuple[str
     kind = "against_control" if control == design.control and design.control_known else "between_variants"
     x, n = sample.won_back(), sample.users()
     x1, n1, x0, n0 = x[variant], n[variant], x[control], n[control]
-    bound = design.bound(pair, n1 + n0, moment.assigned, final=moment.final, family=family)
+    bound = design.bound(pair, n1 + n0, moment.mature, final=moment.final, family=family)
     empty = Comparison(kind, variant, control, "too_early", alpha=bound.alpha)
     if not n1 or not n0:
         return _worded(empty, moment, (n1, n0))
@@ -134,7 +139,7 @@ def _p_of(pair: Pair, bound: Bound) -> tuple[float, str]:
 def _detectable(design: Design, moment: Moment, pair: tuple[str, str], now: tuple[float, int, int], bound: Bound) -> float | None:
     p0, n1, n0 = now
     if design.planned is not None:
-        size1, size0 = (max(design.planned * design.share(arm, moment.assigned), 1.0) for arm in pair)
+        size1, size0 = (max(design.planned * design.share(arm, moment.mature), 1.0) for arm in pair)
     else:
         size1, size0 = float(n1), float(n0)
     final = Bound(bound.mode, True, bound.n, bound.planned, bound.family)

@@ -9,6 +9,8 @@ from sop_engine.core.stats.power import detectable, total_needed
 
 HOLD_OUTS = (0.5, 0.3, 0.2, 0.1, 0.05)
 WEEKS = (2, 4, 8)
+MOST_DAYS = 90  # a test that takes longer is hardly ever read to its end
+LONG = "over_90_days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,16 @@ class HoldOutPlan:
     planned_per_arm: int
     days: int | None
     findable: dict[int, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AsDeclared:
+    """The size a playbook declares: users over all arms, new users a day, days until all windows are over (None: nobody enters)."""
+
+    users: int
+    users_a_day: float
+    days: int | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,17 @@ class Planning:
     rows: tuple[HoldOutPlan, ...]
 
 
+def as_declared(users: int, users_a_day: float, window_days: int) -> AsDeclared:
+    """How long the declared size takes at the present rate; with the warning `over_90_days` where it is longer, or for ever."""
+    days = days_for(users, users_a_day, window_days)
+    return AsDeclared(users, users_a_day, days, (LONG,) if days is None or days > MOST_DAYS else ())
+
+
+def days_for(users: int, users_a_day: float, window_days: int) -> int | None:
+    """Days until so many users have entered and had their window; None when nobody enters."""
+    return ceil(users / users_a_day) + window_days if users_a_day > 0 else None
+
+
 def plan_for(natural: float, users_a_day: float, asked: tuple[float, float], variants: int, window_days: int) -> Planning:
     """The plan. `asked`: (difference to find, chance to find it); the variants share equally what the hold-out leaves."""
     rows = [_row(natural, users_a_day, asked, variants, window_days, held) for held in HOLD_OUTS]
@@ -46,9 +69,8 @@ def _row(natural: float, rate: float, asked: tuple[float, float], variants: int,
     share = (1 - held) / variants
     alpha = END["hybrid"] / variants
     users = total_needed(natural, min(natural + effect, 1.0), (held, share), alpha, power)
-    days = ceil(users / rate) + window if rate > 0 else None
     findable = {w: _findable(natural, rate * max(0, 7 * w - window), (held, share), alpha, power) for w in WEEKS}
-    return HoldOutPlan(held, users, ceil(users * min(held, share)), days, findable)
+    return HoldOutPlan(held, users, ceil(users * min(held, share)), days_for(users, rate, window), findable)
 
 
 def _findable(natural: float, users: float, shares: tuple[float, float], alpha: float, power: float) -> float | None:

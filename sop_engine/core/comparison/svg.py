@@ -1,8 +1,10 @@
 """Draws the parts of a plot as SVG text: axes with round steps, lines, bands, words."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -52,6 +54,35 @@ def steps(low: float, high: float, most: int = 6) -> list[float]:
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw - 1e-12)
     first = math.ceil(low / step - 1e-9)
     return [round(n * step, 12) for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def width_of(text: str, *, bold: bool = False) -> float:
+    """Pixels of a text of 12 px, rather too many than too few: a Chinese character is as wide as high."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return (12.0 * wide + 6.8 * (len(text) - wide)) * (1.06 if bold else 1.0)
+
+
+def cut(text: str, pixels: float, *, bold: bool = False) -> str:
+    """As much of a text as fits, with … where something is left out."""
+    if width_of(text, bold=bold) <= pixels:
+        return text
+    kept = text
+    while kept and width_of(kept + "…", bold=bold) > pixels:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
+
+
+def apart(heights: Sequence[float], edges: tuple[float, float], gap: float = 15) -> list[float]:
+    """The heights of labels, moved so that none covers another and all stay between the edges; their order stays."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    found = list(heights)
+    for before, one in pairwise(order):
+        found[one] = max(found[one], found[before] + gap)
+    if order and found[order[-1]] > edges[1]:
+        found[order[-1]] = edges[1]
+        for after, one in pairwise(reversed(order)):
+            found[one] = min(found[one], found[after] - gap)
+    return found
 
 
 def line(one: Point, two: Point, colour: str = GREY, *, width: float = 1, dash: str = "") -> str:

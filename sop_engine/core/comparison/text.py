@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sop_engine.core.comparison.labels import ADVICE, LABELS, MODES, WARNING_WORDS
-from sop_engine.core.comparison.phrases import points, rate, word
+from sop_engine.core.comparison.phrases import SENTENCES, points, rate, word
 from sop_engine.core.comparison.values import ArmTold, Comparison, Report
 
 Row = list[str]
@@ -43,11 +43,23 @@ def arm_head(report: Report, lang: str) -> Row:
     return [LABELS[lang][key] for key in keys]
 
 
+def shown_arm(name: str, report: Report, lang: str) -> str:
+    """The arm's name as people read it: in Chinese the hold-out is 不发消息的对照组; in CSV and JSON it keeps its own name."""
+    held_out = report.plan.hold_out and name == report.plan.control
+    return SENTENCES[lang]["hold_out"] if held_out and lang == "zh" else name
+
+
+def pair_name(c: Comparison, report: Report, lang: str) -> str:
+    """The two arms of a comparison."""
+    return f"{shown_arm(c.variant, report, lang)} – {shown_arm(c.control, report, lang)}"
+
+
 def arm_name(arm: ArmTold, report: Report, lang: str) -> str:
-    """The arm's name, with a mark on the control."""
-    if arm.role != "control":
-        return arm.name
-    return f"{arm.name} ({LABELS[lang]['hold_out' if report.plan.hold_out else 'control']})"
+    """The arm's name, with a mark on the control where the name does not say it."""
+    name = shown_arm(arm.name, report, lang)
+    if arm.role != "control" or name != arm.name:
+        return name
+    return f"{name} ({LABELS[lang]['hold_out' if report.plan.hold_out else 'control']})"
 
 
 def _money(value: float | None) -> str:
@@ -64,12 +76,12 @@ def comparison_rows(report: Report, lang: str) -> Iterator[Row]:
     """One row a comparison."""
     for c in report.comparisons:
         if c.difference is None:
-            yield [f"{c.variant} – {c.control}", *["-"] * 7, shown_word(report, c, lang)]
+            yield [pair_name(c, report, lang), *["-"] * 7, shown_word(report, c, lang)]
             continue
         digits = 2 if abs(c.difference) < 0.01 else 1
         thousand = f"{round(c.per_1000 or 0)} ({round(c.per_1000_low or 0)} {LABELS[lang]['to']} {round(c.per_1000_high or 0)})"
         yield [
-            f"{c.variant} – {c.control}",
+            pair_name(c, report, lang),
             points(c.difference, digits),
             band(c.low, c.high, lang, digits),
             thousand,
@@ -100,7 +112,7 @@ def health_lines(report: Report, lang: str) -> Iterator[str]:
     label, health = LABELS[lang], report.health
     ratio = health.sample_ratio
     p = "-" if ratio.p is None else f"{ratio.p:.4f}"
-    counts = ", ".join(f"{a.name} {ratio.observed[a.name]:,}/{ratio.expected[a.name]:,.0f}" for a in report.arms)
+    counts = ", ".join(f"{shown_arm(a.name, report, lang)} {ratio.observed[a.name]:,}/{ratio.expected[a.name]:,.0f}" for a in report.arms)
     yield f"{label['health']}: {label[health.status]} · {label['sample_ratio']} p {p} ({counts})"
     if any(health.contamination.values()):
         yield label["contamination"].format(**health.contamination)

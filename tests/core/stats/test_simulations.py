@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from sop_engine.core.comparison.compare import Known, compare
-from sop_engine.core.comparison.design import Design
-from sop_engine.core.comparison.sample import undated
-from sop_engine.core.comparison.values import Source
 from sop_engine.core.stats.intervals import lift, newcombe
 from tests.core.stats import simulations as s
 from tests.core.stats.simulated_checks import QUICK, checks
 from tests.core.stats.simulations import Z95
+from tests.core.stats.whole_comparison import whole_comparison
 
 pytestmark = pytest.mark.slow
 
@@ -58,16 +55,12 @@ def test_the_interval_of_the_lift_covers_no_effect_as_often_as_it_was_counted(si
     assert covered == pytest.approx(expected, abs=0.0005)
 
 
-def test_the_whole_comparison_says_on_every_day_what_the_vectorised_simulation_says() -> None:
-    runs = 60
-    random = np.random.default_rng(7)
-    x0, x1 = s.paths(random, 50, 0.1, runs), s.paths(random, 50, 0.13, runs)
-    looks = np.arange(1, s.LOOKS + 1)
-    low, high, judged = s.limits((x0, x1), (50 * looks, 50 * looks))
-    known = Known(Source("csv", "simulated", 0, ""), "test")
-    for run, look in product(range(runs), range(0, s.LOOKS, 3)):
-        n = int(50 * looks[look])
-        back = [i < x0[run, look] for i in range(n)] + [i < x1[run, look] for i in range(n)]
-        report = compare(undated(("holdout", "A"), [0] * n + [1] * n, back), Design("holdout", mode="hybrid", planned=2800), known)
-        word = "better" if low[run, look] > 0 else "worse" if high[run, look] < 0 else "no_clear_difference"
-        assert report.comparisons[0].verdict == (word if judged[look] else "too_early")
+@pytest.mark.parametrize(("paths", "rates", "mode"), [(20, (0.1, 0.2), "hybrid"), (5, (0.1, 0.1), "hybrid"), (5, (0.1, 0.2), "open_ended")])
+def test_the_whole_comparison_says_on_every_day_what_the_vectorised_simulation_says(
+    paths: int, rates: tuple[float, float], mode: str
+) -> None:
+    seen = whole_comparison(paths, 7, rates, mode)
+    assert seen.looks == paths * s.LOOKS
+    assert seen.unlike == []
+    assert {"too_early", "no_clear_difference"} <= set(seen.words)
+    assert ("better" in seen.words) == (rates[0] < rates[1])

@@ -1,0 +1,58 @@
+"""The words of what is asked beside a report: plans, cross tables, winners; in English and Chinese."""
+
+ASKED = {
+    "en": {
+        "rests": "{name}: of {lapsed:,} users silent for {quiet} days at the last month ends, {returned:,} ({rate}) came back by "
+        "themselves within {window} days. {a_day:.1f} users enter a day.",
+        "to_find": "To find {effect:g} points more with a chance of {power:.0%} (hybrid, variants: {variants}):",
+        "hold_out": "hold-out",
+        "users": "users",
+        "days": "days",
+        "finds": "finds after {weeks} weeks",
+        "dash": "Finds: the smallest difference in points; - is too few users.",
+        "declared": "As declared: {users:,} users, about {days:,} days.",
+        "declared_never": "As declared: {users:,} users; nobody entered lately, so there is no end in sight.",
+        "over_90_days": "{name}: the declared {users:,} users take about {days:,} days at {a_day:.1f} new users a day, more than 90: "
+        "a larger hold-out, fewer variants or a smaller plan ends sooner.",
+        "over_90_days_never": "{name}: the declared {users:,} users never come: nobody entered lately.",
+        "delivered": "delivered",
+        "goals": "goals",
+        "rate": "rate",
+        "limits": "95% limits",
+        "strong": "strong",
+        "weak": "weak",
+        "few": "few",
+        "nothing": "Nothing was delivered yet.",
+        "approved": "{name}: new users get '{variant}' from now on, approved by {by}. {sentence}",
+        "proposed": "Winner proposed since {day}: '{variant}'. 'sop compare {name} --approve NAME' gives it to new users.",
+        "switched": "New users get '{variant}' since {at}{who}; users drawn before keep their arm, and only they are compared.",
+        "who": ", approved by {by}",
+    },
+    "zh": {
+        "rests": "{name}：最近几个月末，沉默满 {quiet} 天的 {lapsed:,} 人里有 {returned:,} 人（{rate}）在 {window} 天内自己回来。"
+        "每天约有 {a_day:.1f} 人进入。",
+        "to_find": "要有 {power:.0%} 的把握发现多 {effect:g} 个百分点（可每天看，{variants} 个变体）：",
+        "hold_out": "对照组",
+        "users": "人数",
+        "days": "天数",
+        "finds": "{weeks} 周后能发现",
+        "dash": "能发现：最小的差别（百分点）；- 表示人数太少。",
+        "declared": "按声明：{users:,} 人，约 {days:,} 天。",
+        "declared_never": "按声明：{users:,} 人；最近没有人进入，看不到结束的时候。",
+        "over_90_days": "{name}：声明的 {users:,} 人按每天 {a_day:.1f} 人进入约需 {days:,} 天，超过 90 天："
+        "加大对照组、减少变体或减少计划人数可以早些结束。",
+        "over_90_days_never": "{name}：声明的 {users:,} 人凑不齐：最近没有人进入。",
+        "delivered": "送达",
+        "goals": "达成",
+        "rate": "比例",
+        "limits": "95% 范围",
+        "strong": "强",
+        "weak": "弱",
+        "few": "太少",
+        "nothing": "还没有送达任何消息。",
+        "approved": "{name}：从现在起新用户都用「{variant}」，批准人：{by}。{sentence}",
+        "proposed": "{day} 起建议胜者「{variant}」。用「sop compare {name} --approve 姓名」让新用户都用它。",
+        "switched": "{at} 起新用户都用「{variant}」{who}；之前抽到的用户保留原来的组，只比较他们。",
+        "who": "（批准人：{by}）",
+    },
+}
