@@ -59,7 +59,6 @@ NOT_HERE: Mapping[str, str] = {
     "F38": "a slow provider beside a quick one needs real workers and minutes",
     "F42": "ten thousand racing opt-outs: `make race`",
     "F52": "there is no coupon service yet: codes come from pools of our own",
-    "F54": "clocks apart: the doctor's part is tested; stopping at 30 s is not in the engine yet",
     "F56": "calendars that change while touches are planned are not written yet",
     "F59": "this version cannot erase users",
     "F60": "needs a second released version",
