@@ -99,6 +99,8 @@ def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
     try:
         with app.work(watch.now) as work:
             queued = queue.queued_for_delivery(work.tx, hints)
+            if stale := len(hints) - len(queued):  # come twice, too late, or from an old copy of the broker: the row decides
+                tell("stale_hint", count=stale)
             intents = intend(work, queued) if queued else []
     except Exception as error:
         if not may_be_one_user(error):

@@ -16,7 +16,8 @@ from tests.faults.provider_file import ABILITIES, FileProvider
 from tests.shop import Shop, keys
 from tests.shop_project import CATALOGUE, Scripted
 
-FLOW = "playbook: {0}\nintent: cultivate\nstart: {{event: {1}}}\ngoal: joins\nagain: always\nlate: {2}\nsteps:\n  hi: {{after: 1h, send: hello}}\n"
+HI = "  hi: {{after: 1h, send: hello}}\n"
+FLOW = "playbook: {0}\nintent: cultivate\nstart: {{event: {1}}}\ngoal: joins\nagain: always\nlate: {2}\nsteps:\n" + HI
 WEBHOOK = CATALOGUE.replace("sms: {via: outbox", "sms: {via: webhook")
 
 
