@@ -36,8 +36,6 @@ ALSO: Mapping[str, Sequence[str]] = {
 
 NOT_HERE: Mapping[str, str] = {
     "F06": "the proxy of nemesis.py cuts at a COMMIT; the scenario with a worker behind it is not written yet",
-    "F07": "TERM at every crash point needs a worker process that stops at a point; TERM alone is in the end-to-end tests",
-    "F08": "killing one child of the pool is not written yet; killing the whole tree is (F09)",
     "F13": "two leaders for a minute need a hook in the scheduler",
     "F14": "ten minutes without a leader: the drain at the channel's rate is not measured yet",
     "F25": "one killed backend is not written yet",
@@ -52,7 +50,6 @@ NOT_HERE: Mapping[str, str] = {
     "F56": "calendars that change while touches are planned are not written yet",
     "F59": "this version cannot erase users",
     "F60": "needs a second released version",
-    "F61": "belongs to a nightly run",
     "F63": "the console is not there yet",
     "F65": "this version cannot merge users",
     "F66": "sweep, refresh and ingest are interleaved in test_two_workers.py for two of the three at a time; all three are not written yet",

@@ -1,8 +1,9 @@
-"""F07 F08 F61 F62: workers told to end, robbed of a child, short of file handles or logging to a full disk; each touch reaches the provider once."""
+"""F07 F08 F61 F62: workers told to end, robbed of a child, short of file handles or of disk; each touch reaches the provider once."""
 
 import os
 import resource
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from tests.worker.production import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
-MANY = 60
-HANDLES = 48  # a process at rest has about half of them open
+MANY = 40
+HANDLES = 48  # a worker at rest has some thirty open
 
 
 @pytest.fixture
@@ -59,40 +60,41 @@ def drained(wave: Wave) -> bool:
     return dict(states) == {"sent": MANY}
 
 
-def test_f07_a_worker_told_to_end_once_or_twice_or_to_quit_finishes_what_it_sends_and_gives_back_the_rest(wave: Wave) -> None:
-    wave.work()
-    for number, signs in enumerate(([signal.SIGTERM], [signal.SIGTERM, signal.SIGTERM], [signal.SIGQUIT]), 1):
-        wave.when_sent(number * MANY // 5, lambda: None)
-        worker = next(p for p in reversed(wave.production.processes) if p.poll() is None and "worker" in p.args)
-        for sign in signs:
-            worker.send_signal(sign)
-        worker.wait(60)
-    until(lambda: drained(wave), deadline_s=120, told=wave.production.logs)
-    found = wave.judge()
-    assert once(found), found
+def working(wave: Wave) -> "subprocess.Popen[str]":
+    """The worker that is running now, with a child for each call it may make at a time."""
+    worker = next(p for p in reversed(wave.production.processes) if p.poll() is None and "worker" in p.args)
+    until(lambda: len(children(worker.pid)) >= 2, told=wave.production.logs)
+    return worker
 
 
-def test_f08_a_killed_child_of_the_pool_is_replaced_and_its_worker_lives_on(wave: Wave) -> None:
+def test_f07_f08_a_worker_robbed_of_a_child_or_told_to_end_or_to_quit_sends_each_touch_once(wave: Wave) -> None:
     wave.work()
-    wave.when_sent(MANY // 6, lambda: None)
-    worker = wave.production.processes[1]
+    wave.when_sent(5, lambda: None)
+    worker = working(wave)
     child = children(worker.pid)[0]
     os.kill(child, signal.SIGKILL)
-    until(lambda: child not in (now := children(worker.pid)) and len(now) >= 2, told=wave.production.logs)
-    until(lambda: drained(wave), deadline_s=120, told=wave.production.logs)
+    until(lambda: child not in (now := children(worker.pid)) and len(now) >= 2, told=wave.production.logs)  # replaced
     assert worker.poll() is None
-    assert len(wave.production.processes) == 2
+    for number, signs in enumerate(([signal.SIGTERM, signal.SIGTERM], [signal.SIGQUIT]), 1):
+        wave.when_sent(5 + number * 10, lambda: None)
+        worker = working(wave)
+        for sign in signs:
+            worker.send_signal(sign)
+        worker.wait(60)  # what it was sending is finished
+    until(lambda: drained(wave), deadline_s=120, told=wave.production.logs)
     found = wave.judge()
     assert once(found), found
 
 
 def test_f61_f62_a_wave_drains_with_few_file_handles_and_a_log_on_a_full_disk(wave: Wave) -> None:
+    def ended() -> list[bool]:
+        return [p.poll() is not None for p in wave.production.processes]
+
     for words in (("scheduler",), ("worker",)):
         process = wave.production.start(*words, said_to="/dev/full")
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (HANDLES, HANDLES))
-    until(lambda: dict(wave.states()) == {"sent": MANY}, deadline_s=120, told=lambda: f"{wave.states()}")
-    assert [p.poll() for p in wave.production.processes] == [None, None]
+    until(lambda: dict(wave.states()) == {"sent": MANY} or any(ended()), told=lambda: f"{wave.states()}")
+    assert not any(ended())
     assert [resource.prlimit(p.pid, resource.RLIMIT_NOFILE)[0] for p in wave.production.processes] == [HANDLES] * 2
     found = wave.judge()
     assert once(found), found
-
