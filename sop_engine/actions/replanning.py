@@ -48,9 +48,7 @@ def _move(work: Work, flow: Flow, steps: Sequence[Step], page: Sequence[Run]) ->
     return len(shifted)
 
 
-def _shifted(  # noqa: PLR0913 - what a time is made of
-    work: Work, flow: Flow, step: Step, times: RunTimes, timing: Timing, mine: Sequence[Touch]
-) -> list[tuple[int, Wanted]]:
+def _shifted(work: Work, flow: Flow, step: Step, times: RunTimes, timing: Timing, mine: Sequence[Touch]) -> list[tuple[int, Wanted]]:
     waiting = [t for t in mine if t.state == "planned" and t.first_due_at > work.now]
     earlier = [t.first_due_at for t in mine if t not in waiting]
     wants = wanted_touch(flow, step, times, timing, after=max([times.started_at, work.now, *earlier]))
