@@ -51,10 +51,21 @@ def children(pid: int) -> list[int]:
     return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def drained(wave: Wave) -> bool:
-    """Whether all is sent; what a dead process held need not be waited for."""
-    wave.keep_running()
-    wave.resume()
+def reached(wave: Wave, many: int) -> None:
+    """Wait until the provider has so many; what a dead process held need not be waited for."""
+
+    def there() -> bool:
+        wave.keep_running()
+        wave.resume()
+        if not wave.states()["planned"]:
+            time_passes(wave)
+        return len(wave.provider.taken()) >= many
+
+    until(there, deadline_s=120, told=wave.production.logs)
+
+
+def all_sent(wave: Wave) -> bool:
+    """Whether every touch is known to be sent; of whom a dead process held, it is found out."""
     if not (states := wave.states())["planned"]:
         time_passes(wave)
     return dict(states) == {"sent": MANY}
@@ -69,19 +80,20 @@ def working(wave: Wave) -> "subprocess.Popen[str]":
 
 def test_f07_f08_a_worker_robbed_of_a_child_or_told_to_end_or_to_quit_sends_each_touch_once(wave: Wave) -> None:
     wave.work()
-    wave.when_sent(5, lambda: None)
+    reached(wave, 5)
     worker = working(wave)
     child = children(worker.pid)[0]
     os.kill(child, signal.SIGKILL)
     until(lambda: child not in (now := children(worker.pid)) and len(now) >= 2, told=wave.production.logs)  # replaced
     assert worker.poll() is None
     for number, signs in enumerate(([signal.SIGTERM, signal.SIGTERM], [signal.SIGQUIT]), 1):
-        wave.when_sent(5 + number * 10, lambda: None)
+        reached(wave, 5 + number * 10)
         worker = working(wave)
         for sign in signs:
             worker.send_signal(sign)
         worker.wait(60)  # what it was sending is finished
-    until(lambda: drained(wave), deadline_s=120, told=wave.production.logs)
+    reached(wave, MANY)
+    until(lambda: all_sent(wave), deadline_s=120, told=wave.production.logs)
     found = wave.judge()
     assert once(found), found
 
