@@ -82,6 +82,9 @@ class App:
     new_code: Callable[[], str] = lambda: code_from_bytes(secrets.token_bytes(RANDOM_BYTES))
     no_refresh_before: datetime | None = None  # nothing is due before: saves a look at every beat
     lease_clock: LeaseClock | None = database_time  # leases are counted in it; None: in the engine's own time (made-up clocks)
+    host_clock: Callable[[], datetime] | None = (
+        None  # the door's own, compared with the database's before anything is sent; None: it is not
+    )
     stopwatch: Callable[[], float] = time.monotonic  # how long something takes, in seconds
     fence: Callable[["Connection"], None] | None = None  # begins every transaction of a leader: raises Refused when it leads no more
     pace: "Pace | None" = None  # how fast accounts may be called; None: as the database's own buckets say

@@ -11,11 +11,13 @@ from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.existing import start_existing
 from sop_engine.actions.ramping import starts_forecast
 from sop_engine.actions.refresh import fit_due
+from sop_engine.actions.replanning import replan_calendar
 from sop_engine.actions.scheduled import FIRED
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import INSTANCE, RELEASE, App, Work
-from sop_engine.core.errors import Refused
+from sop_engine.core.catalog import Calendar
+from sop_engine.core.errors import Refused, SopError
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run
@@ -84,6 +86,7 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
     options = options or Options()
     with app.transaction() as tx:
         lock_everybody(tx)
+        before = _calendar_before(app, tx)
         changes = _changes(tx, project, None if options.at_once or app.rehearsal is not None else now)
         _need_approval(changes, options)
         versions.add_release(tx, project.hash, files, now)
@@ -98,10 +101,19 @@ def apply(app: App, files: Mapping[str, str], project: Project, now: datetime, o
         work = Work(app, tx, app.live(tx), now)
         _bring_up(work, changes)
         _running_users(work, changes, options)
+        replan_calendar(work, before)
         start_existing(work)
         _note(work, changes, options)
         app.forget_live()  # what was pinned meanwhile may have other texts now
     return changes
+
+
+def _calendar_before(app: App, tx: "Connection") -> Calendar | None:
+    """The calendar of the release that is live still; None when there is none, or when its text cannot be read any more."""
+    try:
+        return app.live(tx).project.calendar
+    except SopError:
+        return None
 
 
 def _note(work: Work, changes: Sequence[Change], options: Options) -> None:

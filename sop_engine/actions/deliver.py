@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sop_engine.actions.clocks import hold_by_clock
 from sop_engine.actions.end import refresh_close
 from sop_engine.actions.ingest import NotRecorded, record_events
 from sop_engine.actions.intend import Intent, intend
@@ -36,8 +37,10 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
     """Deliver the touches of these hints that are still queued under that epoch; how many were handed to a channel.
 
     They go in rounds, small ones where the channel is slow; no round begins once the ladder says it is too late to finish it:
-    what is left then is planned again at once.
+    what is left then is planned again at once. A process whose clock is far from the database's delivers nothing.
     """
+    if hold_by_clock(app, hints, now):
+        return 0
     watch = Watch(app, now)
     everything = app.rehearsal is not None or app.lease_clock is None  # nobody waits for a made-up clock
     rounds = _Rounds(list(hints), everything, app.settings.sending == "live")
@@ -96,6 +99,8 @@ def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
     try:
         with app.work(watch.now) as work:
             queued = queue.queued_for_delivery(work.tx, hints)
+            if stale := len(hints) - len(queued):  # come twice, too late, or from an old copy of the broker: the row decides
+                tell("stale_hint", count=stale)
             intents = intend(work, queued) if queued else []
     except Exception as error:
         if not may_be_one_user(error):

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sop_engine.core.broker_report import BrokerReport
+from sop_engine.core.clocks import WARNS, told, too_far
 from sop_engine.store import health
 from sop_engine.store.clock import database_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-SKEW_WARNS, SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def database_checks(tx: "Connection", clock: Callable[[], datetime]) -> Iterator
     """Whether what is committed stays, whether waits end, and whether the clocks agree."""
     found = health.settings_of(tx)
     yield from _postgresql(found) if tx.dialect.name == "postgresql" else _sqlite(found, health.is_file(tx))
-    yield _skew(abs(clock() - database_time(tx)))
+    yield _skew(clock() - database_time(tx))
 
 
 def _sqlite(found: Mapping[str, str], in_file: bool) -> Iterator[Check]:
@@ -83,5 +82,5 @@ def _postgresql(found: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _skew(skew: timedelta) -> Check:
-    told = f"this host and the database are {skew.total_seconds():.1f} s apart"
-    return Check("clocks", "failed" if skew > SKEW_FAILS else "warning" if skew > SKEW_WARNS else "good", told)
+    grade = "failed" if too_far(skew) else "warning" if abs(skew) > WARNS else "good"
+    return Check("clocks", grade, told(skew) or f"this host and the database are {abs(skew).total_seconds():.1f} s apart")

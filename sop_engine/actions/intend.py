@@ -20,7 +20,7 @@ from sop_engine.core.interest import QUIET
 from sop_engine.core.models import watched
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Touch
-from sop_engine.store import attempts, circuits, grants, queue, stops, touches
+from sop_engine.store import attempts, circuits, grants, queue, stops, touches, waits
 from sop_engine.store.attempts import Attempt
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import take_turns
@@ -44,6 +44,7 @@ class Batch:
     rows: list[dict[str, object]] = field(default_factory=list)  # of touches that leave `queued`
     attempts: list[Attempt] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
+    opening: dict[datetime, int] = field(default_factory=dict)  # by the moment hours begin: how many wait for it by now
 
 
 def intend(work: Work, queued: list[Touch]) -> list[Intent]:
@@ -72,7 +73,7 @@ def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch)
     while True:
         decision = _judge(purse, item, facts, replace(situation, tried=tried))
         if isinstance(decision, Defer):
-            return _defer(item, decision, batch)
+            return _defer(work, item, decision, batch)
         if isinstance(decision, Skip):
             return _skip(work, item, decision, batch)
         failed = _carry_out(work, known, purse, decision, batch)
@@ -181,10 +182,20 @@ def _is_marketing(work: Work, touch: Touch) -> bool:
     return any(work.project.template(n, None).purpose == "marketing" for n in step.send.names())
 
 
-def _defer(item: Item, defer: Defer, batch: Batch) -> None:
-    due = min(defer.until, item.touch.late_at + timedelta(seconds=1))
+def _defer(work: Work, item: Item, defer: Defer, batch: Batch) -> None:
+    due = min(defer.until + _turn_at_opening(work, defer, batch), item.touch.late_at + timedelta(seconds=1))
     row = {"touch": item.touch.id, "state": "planned", "reason": defer.reason, "due_at": due, "lease_until": None}
     batch.rows.append(row)
+
+
+def _turn_at_opening(work: Work, defer: Defer, batch: Batch) -> timedelta:
+    """How long after its hours begin a touch goes: those who wait for the same moment go one after the other, and make no burst."""
+    if defer.reason != "hours" or work.app.rehearsal is not None:
+        return timedelta(0)
+    if defer.until not in batch.opening:
+        batch.opening[defer.until] = waits.count_opening(work.tx, defer.until)
+    batch.opening[defer.until] += 1
+    return waits.turn(batch.opening[defer.until] - 1)
 
 
 def _skip(work: Work, item: Item, skip: Skip, batch: Batch) -> None:

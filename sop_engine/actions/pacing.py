@@ -18,7 +18,8 @@ def paced(app: App, hints: Hints, now: datetime) -> Hints:
     with app.work(now) as work:
         by_account: dict[str, list[Touch]] = {}
         for touch in queue.queued_for_delivery(work.tx, hints):
-            by_account.setdefault(_account(work, touch), []).append(touch)
+            if touch.late_at >= now:  # the others are no calls any more: they are skipped now, however full the account is
+                by_account.setdefault(_account(work, touch), []).append(touch)
         later = {t.id for account, listed in by_account.items() if account for t in _hold_back(work, account, listed)}
     return [hint for hint in hints if hint[0] not in later]
 

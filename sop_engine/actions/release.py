@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from sop_engine.actions.clocks import clock_off
 from sop_engine.actions.gather import gather
 from sop_engine.actions.outcome import Done, finish
 from sop_engine.app import App, Work
@@ -28,8 +29,11 @@ def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH
 
     No more than `inflight` (else the setting max_inflight) are claimed and not yet begun at a time.
 
-    What could not be handed over is planned again at once, and the error goes on to the caller.
+    What could not be handed over is planned again at once, and the error goes on to the caller. Nothing is claimed by a clock that is
+    far from the database's: what is due by it may not be due yet.
     """
+    if clock_off(app):
+        return 0
     with app.work(now) as work:
         room = min(limit, max(0, (inflight or app.settings.max_inflight) - queue.count_queued(work.tx)))
         claimed = queue.claim_due(work.tx, now, app.lease_time(work.tx, now) + app.ladder.lease, room) if room else []

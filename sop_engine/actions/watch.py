@@ -6,8 +6,21 @@ from datetime import datetime, timedelta
 from sop_engine.actions.expecting import forecast_of
 from sop_engine.actions.halting import ALL
 from sop_engine.app import App, Work
-from sop_engine.core.anomaly import DRAIN_FROM, SURGE_FROM, Failures, Finding, ceiling, drain, failing, over_ceiling, playbook_of, surge
+from sop_engine.core.anomaly import (
+    DRAIN_FROM,
+    SURGE_FROM,
+    Failures,
+    Finding,
+    ceiling,
+    drain,
+    failing,
+    over_ceiling,
+    over_people,
+    playbook_of,
+    surge,
+)
 from sop_engine.core.calendar import DAY, midnight, resolve
+from sop_engine.core.guard import A_DAY, LOOK_AGAIN
 from sop_engine.store import audit, sends, stops, tallies
 from sop_engine.store.versions import get_mark, set_mark
 
@@ -63,6 +76,7 @@ def _count(work: Work) -> None:
 
 def _found(work: Work, today: datetime) -> Iterator[Finding]:
     yield from _volumes(work, today)
+    yield from _people(work, today)
     yield from _surges(work)
     yield from _failures(work)
     yield from _drains(work)
@@ -77,6 +91,14 @@ def _volumes(work: Work, today: datetime) -> Iterator[Finding]:
         found = over_ceiling(row.flow, row.step, row.sends, forecast, basis)
         if found is not None:
             yield found
+
+
+def _people(work: Work, today: datetime) -> Iterator[Finding]:
+    """Playbooks that would have sent somebody more than anybody gets on a day; what was held yesterday says nothing about today."""
+    users: dict[str, int] = {}
+    for row in sends.held_at_ceiling(work.tx, today + LOOK_AGAIN, work.now + LOOK_AGAIN):
+        users[playbook_of(row.flow)] = users.get(playbook_of(row.flow), 0) + row.users
+    yield from (over_people(playbook, many, A_DAY) for playbook, many in sorted(users.items()))
 
 
 def _surges(work: Work) -> Iterator[Finding]:

@@ -71,6 +71,7 @@ def open_engine_of(folder: Path, *, hurried: bool = False) -> "App":
     if url.startswith("sqlite:///") and not file.exists() and not (folder / "playbooks").is_dir():
         raise BadFile(f"the folder '{folder}' has no 'playbooks' and no database. Name the folder of a project with --project.")
     app = open_app(settings.model_copy(update={"database_url": url}), hurried=hurried)
+    app.host_clock = clock
     _opened.append(app)
     return app
 

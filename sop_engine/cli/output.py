@@ -5,7 +5,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -77,6 +77,12 @@ def paint(text: str, colour: str) -> str:
 def warn(sentence: str) -> None:
     """A line for people beside the result: on stderr."""
     typer.echo(sentence, err=True)
+
+
+def say(sentence: str) -> None:
+    """A line on stdout of a process that goes on for long: a full disk behind it stops nothing."""
+    with suppress(OSError):
+        typer.echo(sentence)
 
 
 def local(at: datetime, zone: ZoneInfo) -> str:

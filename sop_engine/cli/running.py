@@ -11,6 +11,7 @@ import typer
 
 from sop_engine.cli.locking import only_one
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
+from sop_engine.cli.output import say
 from sop_engine.cli.ticking import beat_told
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def run(
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda _sign, _frame: stop.set())
         mode = "sending is live" if app.settings.sending == "live" else "nothing leaves this machine: messages go to the outbox"
-        typer.echo(f"running, looking every {every:g} s; {mode}. Ctrl-C ends it.")
-        keep_going(app, stop.wait, every, clock, typer.echo)
-        typer.echo("ended")
+        say(f"running, looking every {every:g} s; {mode}. Ctrl-C ends it.")
+        keep_going(app, stop.wait, every, clock, say)
+        say("ended")
 
 
 def keep_going(app: "App", wait: Callable[[float], bool], every: float, now: Callable[[], datetime], say: Callable[[str], object]) -> None:

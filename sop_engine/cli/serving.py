@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
+from sop_engine.cli.output import say
 from sop_engine.core.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ def scheduler(
     process = Scheduler(lambda: open_database(project, hurried=True), clock, name or _own_name("scheduler"), jobs, memory)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: process.stop())
-    typer.echo(f"scheduler {process.name}: waiting to lead, or leading; SIGTERM ends it.")
+    say(f"scheduler {process.name}: waiting to lead, or leading; SIGTERM ends it.")
     begin_telling(settings.log, "json")
     begin_tracing("scheduler")
     process.run()
-    typer.echo("ended")
+    say("ended")
 
 
 def _ready(project: Path) -> "Settings":

@@ -44,6 +44,13 @@ def over_ceiling(flow: str, step: str, sends: int, forecast: int, basis: str) ->
     return Finding(f"playbook:{playbook_of(flow)}", f"volume:{flow}:{step}", why)
 
 
+def over_people(playbook: str, users: int, a_day: int) -> Finding:
+    """Users who would have got more messages today than anybody is ever sent on one day."""
+    whom = "1 user" if users == 1 else f"{users:,} users"
+    why = f"'{playbook}' would have sent {whom} more than {a_day} messages on one day, counting those of all playbooks"
+    return Finding(f"playbook:{playbook}", f"people:{playbook}", why)
+
+
 def surge(playbook: str, sends: int, same_hours: Sequence[int]) -> Finding | None:
     """Far more sends this hour than in the same hour of the days on which there were any."""
     known = [n for n in same_hours if n]

@@ -14,7 +14,9 @@ from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.template import Template
 
-WAITS = ("hours", "cap", "priority", "paused", "handoff", "expired")
+WAITS = ("hours", "cap", "priority", "ceiling", "paused", "handoff", "expired")
+A_DAY = 5  # counted messages of one user on one local day, over all playbooks, whatever the caps allow: more is a mistake
+LOOK_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
 
 def _waits(s: Situation, found: Send) -> Defer | None:
     if s.paused:
-        return Defer("paused", s.now + timedelta(minutes=10))
+        return Defer("paused", s.now + LOOK_AGAIN)
     if s.expired:
         return Defer("expired", s.now + timedelta(hours=1))
     if found.template is None or found.channel is None:
@@ -186,7 +188,7 @@ def _waits(s: Situation, found: Send) -> Defer | None:
     if closed is not None or purpose == "internal":
         return closed
     if s.handed_off:
-        return Defer("handoff", s.now + timedelta(minutes=10))
+        return Defer("handoff", s.now + LOOK_AGAIN)
     return _cap(s, found.channel) if purpose == "marketing" else None
 
 
@@ -211,7 +213,8 @@ def _cap(s: Situation, channel: Channel) -> Defer | None:
             return Defer("cap", _after_cap(s, limit, channel))
         if name is None and s.rivals and used + s.rivals >= limit.most:
             return Defer("priority", _after_cap(s, limit, channel))
-    return None
+    today = local_day(s.now, s.zone).toordinal()
+    return Defer("ceiling", s.now + LOOK_AGAIN) if sum(m.day == today for m in s.sent) >= A_DAY else None
 
 
 def _used(s: Situation, limit: Limit, channel: str | None) -> int:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
+from sop_engine.core.clocks import told
 from sop_engine.core.signs import Job, Signs
 
 MISSED = 3  # intervals a job may go without success
@@ -26,7 +28,16 @@ def judge(signs: Signs | None, late_alarm_s: float) -> list[Check]:
     """Every check in order; the signs are None when the database is not at this version. `late_alarm_s` 0: lateness is no matter."""
     if signs is None:
         return [Check("database"), Check("schema", "the database is not at this version: run 'sop db upgrade'")]
-    return [Check("database"), Check("schema"), _released(signs), _led(signs), Check("jobs", _jobs(signs)), _late(signs, late_alarm_s)]
+    clocks = Check("clocks", told(timedelta(seconds=signs.clock_skew_s)))
+    return [
+        Check("database"),
+        Check("schema"),
+        _released(signs),
+        _led(signs),
+        Check("jobs", _jobs(signs)),
+        _late(signs, late_alarm_s),
+        clocks,
+    ]
 
 
 def overdue(job: Job) -> bool:

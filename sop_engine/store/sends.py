@@ -89,6 +89,13 @@ def unwritten_by(tx: Connection, since: datetime) -> Sequence[Row[Any]]:
     return tx.execute(select(c.flow, func.count().label("failed")).where(*mine).group_by(c.flow)).all()
 
 
+def held_at_ceiling(tx: Connection, since: datetime, until: datetime) -> Sequence[Row[Any]]:
+    """(flow, users) of what waits because its user has had as many messages as anybody gets on a day, and is looked at in this time."""
+    c = touches.c
+    mine = c.state == "planned", c.reason == "ceiling", c.due_at > since, c.due_at <= until
+    return tx.execute(select(c.flow, func.count(c.user_id.distinct()).label("users")).where(*mine).group_by(c.flow)).all()
+
+
 def given_since(tx: Connection, benefits: Sequence[str], day: int, since: datetime) -> Sequence[Row[Any]]:
     """(benefit, pool, flow, given, cost) of what was given since a moment of this local day or the one before."""
     c = grants.c

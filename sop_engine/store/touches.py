@@ -67,6 +67,13 @@ def carry_out(tx: Connection, project: Project, run: Run, flow: Flow, plan: Plan
         tx.execute(update(touches).where(touches.c.id == touch_id, touches.c.state == "planned").values(shifted))
 
 
+def reschedule(tx: Connection, wanted: Sequence[tuple[int, Wanted]]) -> None:
+    """Give planned touches another time, and the occurrence that goes with it."""
+    for touch_id, one in wanted:
+        values = {"occurrence": one.occurrence, "due_at": one.due_at, "first_due_at": one.due_at, "late_at": one.late_at}
+        tx.execute(update(touches).where(touches.c.id == touch_id, touches.c.state == "planned").values(values))
+
+
 def cancel_touches(tx: Connection, times: Mapping[int, datetime], reason: str) -> None:
     """Cancel touches that are planned or queued, each at its time; what is being sent goes on."""
     waiting = (touches.c.state == "planned") | (touches.c.state == "queued")

@@ -1,4 +1,4 @@
-"""Spreads the touches that waited for a stop, so that its end is no burst."""
+"""Spreads the touches that waited for a stop, or for hours to begin, so that the end of the wait is no burst."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,18 @@ def spread_paused(tx: Connection, now: datetime, playbook: str | None = None) ->
         listed = select(c.id, (order * (span.total_seconds() / many)).label("seconds")).where(mine).cte("waiting")
         tx.execute(update(touches).where(c.id == listed.c.id, c.state == "planned").values(due_at=_due(tx, now, listed.c.seconds)))
     return many, span
+
+
+def count_opening(tx: Connection, opens_at: datetime) -> int:
+    """How many touches wait for hours that begin at this moment."""
+    c = touches.c
+    mine = c.state == "planned", c.reason == "hours", c.due_at >= opens_at, c.due_at < opens_at + LONGEST
+    return int(tx.execute(select(func.count()).where(*mine)).scalar_one())
+
+
+def turn(number: int) -> timedelta:
+    """How long after the end of a wait the touch of this number (from 0) goes: 20 a second, and more at once where half an hour is full."""
+    return timedelta(seconds=number // PER_SECOND) % LONGEST
 
 
 def _waiting(now: datetime, playbook: str | None) -> ColumnElement[bool]:

@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sop_engine.actions.clocks import skew_of
 from sop_engine.actions.telling import tell
 from sop_engine.app import App
+from sop_engine.core.clocks import too_far
 from sop_engine.core.errors import Refused
 from sop_engine.store import leases
 from sop_engine.store.clock import database_time
@@ -66,6 +68,9 @@ class Leader:
         try:
             with self._app.transaction() as tx:
                 at, held = database_time(tx), self._lease
+                if too_far(skew := skew_of(self._app, tx)):
+                    self._step_back(tx, held, at, skew)
+                    return False
                 found = (
                     leases.renew(tx, held, self._ttl, at)
                     if held is not None
@@ -83,6 +88,13 @@ class Leader:
         if found is not None:
             self._look()
         return self.leads
+
+    def _step_back(self, tx: "Connection", held: leases.Lease | None, at: datetime, skew: timedelta) -> None:
+        """Leave it to a host whose clock is right: what is due by this one may not be due yet, and its midnights are not the users'."""
+        tell("clock_off", level="error", seconds=round(skew.total_seconds()))
+        self._lease, self._until = None, 0.0
+        if held is not None:
+            leases.release(tx, held, at)
 
     def _look(self) -> None:
         try:

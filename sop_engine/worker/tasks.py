@@ -157,7 +157,7 @@ def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], con
     celery = celery_app(settings, opener, worked=heart.worked)
     every_s = ladder_of(settings.lease_s).call.total_seconds()
     signals.worker_ready.connect(lambda **_told: heart.start(every_s), weak=False)
-    words = ["worker", "--without-gossip", "--without-mingle", "--queues", ",".join(PREFIX + q for q in queues)]
+    words = ["--quiet", "worker", "--without-gossip", "--without-mingle", "--queues", ",".join(PREFIX + q for q in queues)]
     words += ["--concurrency", str(concurrency), "--hostname", name, "--loglevel", "WARNING"]
     try:
         celery.worker_main(words)

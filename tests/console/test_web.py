@@ -110,4 +110,4 @@ def test_while_the_database_is_away_it_says_so_and_it_is_back_by_itself(folder: 
         assert "Traceback" not in web.err
 
 
-CHECKS = ("database", "schema", "release", "leader", "jobs", "late")
+CHECKS = ("database", "schema", "release", "leader", "jobs", "late", "clocks")

@@ -81,6 +81,7 @@ ORDER: list[tuple[str, Callable[[Situation], Situation]]] = [
     ("hours", lambda s: set_up(s, hours=Hours(13 * 60, 14 * 60))),
     ("handoff", lambda s: replace(s, handed_off=True)),
     ("cap", lambda s: replace(set_up(s, caps=(Limit(Decimal(1), DAY),)), sent=[Sent(NOW, NOW.toordinal(), "sms")])),
+    ("ceiling", lambda s: replace(s, sent=[Sent(NOW, NOW.toordinal(), "sms")] * 5)),
 ]
 
 
@@ -105,7 +106,7 @@ def test_each_alone_is_enough_and_without_any_it_is_sent(reason: str, spoil: Cal
 
 
 SERVICE = replace(STEP, send=Choice((("", ("bill",)),)))
-PASSES = {"excluded", "suppressed", "stale", "hours", "cap"}
+PASSES = {"excluded", "suppressed", "stale", "hours", "cap", "ceiling"}
 
 
 @pytest.mark.parametrize(

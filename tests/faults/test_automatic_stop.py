@@ -140,6 +140,56 @@ def test_a_stock_that_drains_stops_the_playbook(engine: Engine) -> None:
     assert stopped(shop) == [("playbook:g", "sop")]
 
 
+ALWAYS = {"hours": "00:00-24:00"}
+MANY = "playbook: {0}\nintent: {2}\nstart: {{event: cart}}\ngoal: buys\nagain: always\nsteps:\n  hi: {{after: {1}h, send: {3}}}\n"
+
+
+def test_nobody_gets_a_sixth_message_on_one_day_and_the_playbook_that_wanted_it_stops(engine: Engine) -> None:
+    shop = Shop(engine, *(MANY.format(f"g{n}", n, "cultivate", "hello") for n in range(1, 8)), start="2025-03-20 08:00", project=ALWAYS)
+    shop.event(shop.user("u1"), "cart")
+    shop.until("2025-03-20 14:05")
+    assert len(shop.sent()) == 5
+    assert found(shop) == ["people:g6"]
+    assert stopped(shop) == [("playbook:g6", "sop")]
+    shop.until("2025-03-20 15:05")
+    done = watch(shop.app, shop.now)
+    assert [f.why for f in done] == ["'g7' would have sent 1 user more than 5 messages on one day, counting those of all playbooks"]
+    for name in ("g6", "g7"):
+        with shop.app.work(shop.now) as work:
+            stopping.resume(work, f"playbook:{name}", by="wang", why="a double event")
+    shop.until("2025-03-20 15:30")
+    shop.jump("2025-03-20 23:55")
+    shop.beat()
+    assert found(shop) == []
+    assert len(shop.sent()) == 5  # letting it go on changes nothing for whoever has had enough
+    shop.jump("2025-03-21 00:01")
+    assert found(shop) == []  # what was held yesterday says nothing about today
+    shop.until("2025-03-21 00:20")
+    assert len(shop.sent()) == 7
+
+
+def test_the_day_of_the_ceiling_is_the_users_own(engine: Engine) -> None:
+    shop = Shop(engine, *(MANY.format(f"g{n}", n, "cultivate", "hello") for n in range(1, 8)), start="2025-03-21 00:00", project=ALWAYS)
+    shop.event(shop.user("u1", timezone="Europe/Paris"), "cart")  # 17:00 of the day before
+    shop.until("2025-03-21 05:10")
+    for local in ("2025-03-21 06:05", "2025-03-21 06:58"):
+        shop.jump(local)
+        shop.beat()
+        assert len(shop.sent()) == 5
+    shop.until("2025-03-21 07:10")  # midnight in Paris is at 07:00
+    assert len(shop.sent()) == 7
+
+
+def test_a_cap_below_the_ceiling_stops_nothing_and_service_is_not_counted(engine: Engine) -> None:
+    service = [MANY.format(f"s{n}", n, "serve", "receipt") for n in range(1, 8)]
+    marketing = [MANY.format(f"g{n}", n, "cultivate", "hello") for n in range(1, 8)]
+    shop = Shop(engine, *service, *marketing, start="2025-03-20 08:00", project={"caps": "3 per 1d"})
+    shop.event(shop.user("u1"), "cart")
+    shop.until("2025-03-20 16:00")
+    assert len(shop.sent()) == 7 + 3
+    assert found(shop) == []
+
+
 def test_counts_are_the_same_however_often_they_are_made(engine: Engine) -> None:
     shop = Shop(engine, FLOW, start="2025-03-20 09:00")
     wave(shop, 5)

@@ -95,9 +95,10 @@ class Production:
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
-    def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":
-        """Start a command as the leader of a process group of its own; what it says goes to a file named after it."""
-        with (self.folder / f"{words[0]}-{len(self.processes)}.log").open("w") as log:
+    def start(self, *words: str, said_to: str = "", **more: str) -> "subprocess.Popen[str]":
+        """Start a command as the leader of a process group of its own; what it says goes to a file named after it, or to `said_to`."""
+        place = Path(said_to) if said_to else self.folder / f"{words[0]}-{len(self.processes)}.log"
+        with place.open("w") as log:
             process = subprocess.Popen(
                 [*COMMAND, *words, "--project", str(self.folder)],
                 env={**self.environment, **more}, stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True,
