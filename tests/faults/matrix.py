@@ -40,7 +40,6 @@ ALSO: Mapping[str, Sequence[str]] = {
 """Tests that hold a row and are named after what they say."""
 
 NOT_HERE: Mapping[str, str] = {
-    "F06": "the proxy of nemesis.py cuts at a COMMIT; the scenario with a worker behind it is not written yet",
     "F07": "TERM at every crash point needs a worker process that stops at a point; TERM alone is in the end-to-end tests",
     "F08": "killing one child of the pool is not written yet; killing the whole tree is (F09)",
     "F13": "two leaders for a minute need a hook in the scheduler",
@@ -49,10 +48,7 @@ NOT_HERE: Mapping[str, str] = {
     "F18": "an old snapshot copied back is not written yet",
     "F22": "a broker whose memory is full is not written yet",
     "F25": "one killed backend is not written yet",
-    "F26": "the proxy of nemesis.py cuts at a COMMIT; the scenario with a worker behind it is not written yet",
-    "F27": "provoked deadlocks: the repeat of a transaction is not in the engine yet",
     "F28": "a full disk is not written yet",
-    "F29": "a busy storm with a second writer is not written yet",
     "F30": "a hundred kills in the middle of a write belong to a nightly run",
     "F31": "needs a PostgreSQL that lost commits: an older data directory, nightly",
     "F37": "a provider that is down for two hours: the circuit has unit tests, the scenario is not written yet",
