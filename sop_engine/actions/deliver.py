@@ -20,6 +20,7 @@ from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.core.records import EventRecord
 from sop_engine.store import attempts, circuits, queue, touches
 from sop_engine.store.crash_points import cp
+from sop_engine.store.migrate import refuse_newer
 from sop_engine.store.people import lock_users
 from sop_engine.store.repeating import is_no_fault_of_the_work, repeated
 from sop_engine.store.set_aside import may_be_one_user, said
@@ -129,6 +130,8 @@ def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:
     def once() -> None:
         made.clear()  # nothing of a try that failed
         with app.work(now) as work:
+            if app.rehearsal is None:
+                refuse_newer(work.tx)
             queued = queue.queued_for_delivery(work.tx, hints)
             made.extend(intend(work, queued) if queued else [])
 

@@ -8,6 +8,7 @@ from sop_engine.actions.everybody import Span, place_span, sweep_span
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.store import set_aside, slices
+from sop_engine.store.migrate import refuse_newer
 from sop_engine.store.people import lock_slice
 from sop_engine.store.repeating import repeated
 from sop_engine.store.slices import Hint
@@ -78,6 +79,7 @@ def do_slice(app: App, task: str, first: int, now: datetime, *, epoch: int | Non
 
 
 def _do(app: App, tx: "Connection", task: str, span: Span) -> int:
+    refuse_newer(tx)
     lock_slice(tx, *span)
     live = app.live(tx)  # read after the lock: an apply may have been before us
     word, _, when = task.partition(":")

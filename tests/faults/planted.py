@@ -34,6 +34,7 @@ _BETWEEN = (
     "def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:\n"
     '    """The intents that are stored for these hints."""\n    now, made = watch.now, list[Intent]()\n\n    def once() -> None:\n'
     "        made.clear()  # nothing of a try that failed\n        with app.work(now) as work:\n"
+    "            if app.rehearsal is None:\n                refuse_newer(work.tx)\n"
     "            queued = queue.queued_for_delivery(work.tx, hints)\n"
 )
 FENCING, CRASHES = "tests/faults/test_fencing.py", "tests/faults/test_crash_schedules.py"
