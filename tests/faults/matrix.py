@@ -46,7 +46,6 @@ NOT_HERE: Mapping[str, str] = {
     "F18": "an old snapshot copied back is not written yet",
     "F22": "a broker whose memory is full is not written yet",
     "F25": "one killed backend is not written yet",
-    "F30": "a hundred kills in the middle of a write belong to a nightly run",
     "F31": "needs a PostgreSQL that lost commits: an older data directory, nightly",
     "F37": "a provider that is down for two hours: the circuit has unit tests, the scenario is not written yet",
     "F38": "a slow provider beside a quick one needs real workers and minutes",
@@ -58,9 +57,7 @@ NOT_HERE: Mapping[str, str] = {
     "F61": "belongs to a nightly run",
     "F63": "the console is not there yet",
     "F65": "this version cannot merge users",
-    "F66": "sweep, refresh and ingest are interleaved in test_two_workers.py for two of the three at a time; all three are not written yet",
     "F68": "links are not tracked yet: the console's part",
-    "F69": "power loss needs a file cut to its last sync, nightly",
     "F71": "a batch with a hanging call over real seconds is not written yet",
 }
 
