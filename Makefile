@@ -5,7 +5,7 @@ BIN := .venv/bin
 FAST := not server and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test simulate bench lint migration migrations-first constraints chaos faults race planted soak
+.PHONY: help demo run check test simulate bench lint migration migrations-first constraints chaos faults kills race planted soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ chaos: .venv/test.stamp ## die at every point and recover: DB=sqlite|postgres MO
 
 faults: .venv/test.stamp ## the fault matrix: which tests hold which row, and all of them
 	$(BIN)/python -m tests.faults faults
+
+kills: .venv/test.stamp ## end a process on SQLite in the middle of its writes: TIMES=100 SEED=1
+	$(BIN)/python -m tests.faults kills
 
 race: .venv/test.stamp ## opt-outs and orders against intents, takers against each other: DB=sqlite|postgres TRIALS=1000
 	$(BIN)/python -m tests.faults race

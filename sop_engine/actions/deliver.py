@@ -19,8 +19,11 @@ from sop_engine.core.catalog import Channel
 from sop_engine.core.circuit import Circuit, after_calls
 from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.core.records import EventRecord
-from sop_engine.store import circuits, queue, touches
+from sop_engine.store import attempts, circuits, queue, touches
 from sop_engine.store.crash_points import cp
+from sop_engine.store.migrate import refuse_newer
+from sop_engine.store.people import lock_users
+from sop_engine.store.repeating import is_no_fault_of_the_work, repeated
 from sop_engine.store.set_aside import may_be_one_user, said
 
 if TYPE_CHECKING:
@@ -47,13 +50,20 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
     handed = 0
     while batch := rounds.next():
         if watch.spent >= app.ladder.begin:
-            with app.transaction() as tx:
-                queue.unqueue(tx, [*batch, *rounds.left])
+            _give_back(app, [*batch, *rounds.left])
             break
         begun = watch.spent
         handed += _deliver_round(app, paced(app, batch, watch.now), watch)
         rounds.grow(watch.spent - begun)
     return handed
+
+
+def _give_back(app: App, hints: Hints) -> None:
+    def once() -> None:
+        with app.transaction() as tx:
+            queue.unqueue(tx, hints)
+
+    repeated(once)
 
 
 class Watch:
@@ -72,6 +82,12 @@ class Watch:
     def now(self) -> datetime:
         """The moment; a made-up clock stands still, and so does one that waits for no provider."""
         return self._begun_at + self.spent if self._moves else self._begun_at
+
+    @property
+    def patience_s(self) -> float:
+        """For how many seconds what was begun is still ours: its lease began after the watch did. Nobody waits for a made-up clock."""
+        made_up = self._app.lease_clock is None or self._app.rehearsal is not None
+        return 0.0 if made_up else max(0.0, (self._app.ladder.lease - self.spent).total_seconds())
 
 
 @dataclass
@@ -97,21 +113,51 @@ class _Rounds:
 
 def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
     try:
-        with app.work(watch.now) as work:
-            queued = queue.queued_for_delivery(work.tx, hints)
-            if stale := len(hints) - len(queued):  # come twice, too late, or from an old copy of the broker: the row decides
-                tell("stale_hint", count=stale)
-            intents = intend(work, queued) if queued else []
+        intents = _intend(app, hints, watch)
     except Exception as error:
-        if not may_be_one_user(error):
+        if not may_be_one_user(error) or watch.spent >= app.ladder.begin:  # whoever is told that the time is over is no bad user
             raise
         return _one_by_one(app, hints, watch, error)
     if not intents:
         return 0
     cp("after_intent_commit")
     answers = call_channels(app, intents, watch)
-    conclude(app, answers, watch.now)
+    conclude(app, answers, watch.now, patience_s=watch.patience_s)
     return len(intents)
+
+
+def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:
+    """The intents that are stored for these hints."""
+    now, made = watch.now, list[Intent]()
+
+    def once() -> None:
+        made.clear()  # nothing of a try that failed
+        with app.work(now) as work:
+            if app.rehearsal is None:
+                refuse_newer(work.tx)
+            queued = queue.queued_for_delivery(work.tx, hints)
+            if stale := len(hints) - len(queued):  # come twice, too late, or from an old copy of the broker: the row decides
+                tell("stale_hint", count=stale)
+            made.extend(intend(work, queued) if queued else [])
+
+    try:
+        repeated(once)
+    except Exception as error:  # if that was at the COMMIT, the intents may be stored: then they are carried out
+        if not made or not is_no_fault_of_the_work(error) or not _is_stored(app, made, now, watch):
+            raise
+    return made
+
+
+def _is_stored(app: App, made: Sequence[Intent], now: datetime, watch: Watch) -> bool:
+    """Whether the transaction with these intents was committed; one that is being committed still is waited for at its users."""
+    wanted = {i.item.touch.id: (i.item.touch.epoch, i.message.key) for i in made}
+
+    def once() -> bool:
+        with app.transaction() as tx:
+            lock_users(tx, {i.item.touch.user_id for i in made})
+            return attempts.are_begun(tx, wanted, now)
+
+    return repeated(once, patience_s=watch.patience_s)
 
 
 def _one_by_one(app: App, hints: Hints, watch: Watch, error: Exception) -> int:
@@ -119,11 +165,15 @@ def _one_by_one(app: App, hints: Hints, watch: Watch, error: Exception) -> int:
     if len(hints) > 1:
         return sum(_deliver_round(app, [hint], watch) for hint in hints)
     tell("touch_failed", level="error", touch=hints[0][0], error=said(error))
-    with app.work(watch.now) as work:
-        for touch in queue.hold(work.tx, queue.queued_for_delivery(work.tx, hints), "queued"):
-            row = {"touch": touch.id, "state": "failed", "reason": "error", "detail": said(error), "done_at": work.now}
-            touches.write(work.tx, "queued", [{**row, "lease_until": None}])
-            refresh_close(work, [touch.run_id])
+
+    def once() -> None:
+        with app.work(watch.now) as work:
+            for touch in queue.hold(work.tx, queue.queued_for_delivery(work.tx, hints), "queued"):
+                row = {"touch": touch.id, "state": "failed", "reason": "error", "detail": said(error), "done_at": work.now}
+                touches.write(work.tx, "queued", [{**row, "lease_until": None}])
+                refresh_close(work, [touch.run_id])
+
+    repeated(once)
     return 0
 
 
@@ -133,13 +183,20 @@ def call_channels(app: App, intents: Sequence[Intent], watch: Watch) -> list[tup
     return [pair for channel in channels.values() for pair in _speak(app, channel, intents, watch)]
 
 
-def conclude(app: App, answers: Sequence[tuple[Intent, Answer]], now: datetime) -> None:
-    """Write the answers, what they say about the accounts, and the events they are."""
+def conclude(app: App, answers: Sequence[tuple[Intent, Answer]], now: datetime, *, patience_s: float = 0.0) -> None:
+    """Write the answers, what they say about the accounts, and the events they are.
+
+    While the database is away, tried again for `patience_s` seconds: an answer that is not stored is an outcome nobody knows.
+    """
     cp("before_settle")
-    with app.work(now) as work:
-        settle(work, [(intent.item, answer) for intent, answer in answers])
-        _note_accounts(work.tx, answers, now)
-        watched = "delivered" in work.live.interest.event_kinds
+
+    def once() -> bool:
+        with app.work(now) as work:
+            if settle(work, [(intent.item, answer) for intent, answer in answers]):
+                _note_accounts(work.tx, answers, now)
+            return "delivered" in work.live.interest.event_kinds
+
+    watched = repeated(once, patience_s=patience_s)
     cp("after_settle_commit")
     if telling():
         for intent, answer in answers:

@@ -24,6 +24,7 @@ from sop_engine.store import facts as store_facts
 from sop_engine.store import midnight, runs, tags
 from sop_engine.store import users as store_users
 from sop_engine.store.people import lock_some, lock_users
+from sop_engine.store.repeating import repeated
 from sop_engine.store.scope import Scope
 from sop_engine.store.set_aside import may_be_one_user, said
 
@@ -83,11 +84,15 @@ def record_events(app: App, records: Sequence[EventRecord], now: datetime, *, at
 
 def _round(app: App, batch: Sequence[EventRecord], now: datetime, at_event_time: bool, failed: list[tuple[str, Exception]]) -> Recorded:
     """One transaction; if that fails, the halves of it, until those with whom it fails are alone."""
-    try:
+
+    def once() -> Recorded:
         with app.work(now) as work:
             if at_event_time:
                 work = Work(app, work.tx, work.live, max(r.at for r in batch))
             return _take(work, batch, at_event_time)
+
+    try:
+        return repeated(once)
     except Exception as error:
         if app.rehearsal is not None or not may_be_one_user(error):
             raise

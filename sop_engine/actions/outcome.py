@@ -51,21 +51,25 @@ class NotBegun(DeliveryError):
         self.at = at
 
 
-def settle(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
+def settle(work: Work, answered: Sequence[tuple[Item, Answer]]) -> bool:
     """Write the channel's answers: sent, planned again, failed or unknown; codes are issued, kept or released accordingly.
 
     Only whoever began a call may write its outcome: what comes after the touch was taken away is kept as a late result, and one
-    that says "accepted" lifts an unknown outcome to sent.
+    that says "accepted" lifts an unknown outcome to sent. False when these answers were written before, at the same moment: by a
+    COMMIT whose own answer was lost.
     """
     lock_users(work.tx, {item.touch.user_id for item, _ in answered})
     mine = {t.id for t in queue.hold(work.tx, [item.touch for item, _ in answered], "sending")}
     settled = [_settlement(item, answer) for item, answer in answered]
     late = [s for s in settled if s.touch_id not in mine]
+    if late and attempts.are_settled(work.tx, settled, work.now):
+        return False
     attempts.settle(work.tx, settled, work.now)
     attempts.add_late(work.tx, late, work.now)
     _write(work, [(item, answer) for item, answer in answered if item.touch.id in mine])
     lift(work, {s.touch_id: s.provider_id for s in late if s.outcome == "accepted"})
     cp("before_settle_commit")
+    return True
 
 
 def _settlement(item: Item, answer: Answer) -> Settlement:

@@ -7,6 +7,7 @@ from sop_engine.app import App, Work
 from sop_engine.core.rates import rate_of
 from sop_engine.core.run import Touch
 from sop_engine.store import buckets, queue, touches
+from sop_engine.store.repeating import repeated
 
 Hints = Sequence[tuple[int, int]]
 
@@ -15,12 +16,16 @@ def paced(app: App, hints: Hints, now: datetime) -> Hints:
     """The hints that may be delivered now; the others are planned again, each for the moment at which it will fit."""
     if app.settings.sending != "live" or not app.settings.has_rates:
         return hints
-    with app.work(now) as work:
-        by_account: dict[str, list[Touch]] = {}
-        for touch in queue.queued_for_delivery(work.tx, hints):
-            if touch.late_at >= now:  # the others are no calls any more: they are skipped now, however full the account is
-                by_account.setdefault(_account(work, touch), []).append(touch)
-        later = {t.id for account, listed in by_account.items() if account for t in _hold_back(work, account, listed)}
+
+    def once() -> set[int]:
+        with app.work(now) as work:
+            by_account: dict[str, list[Touch]] = {}
+            for touch in queue.queued_for_delivery(work.tx, hints):
+                if touch.late_at >= now:  # the others are no calls any more: they are skipped now, however full the account is
+                    by_account.setdefault(_account(work, touch), []).append(touch)
+            return {t.id for account, listed in by_account.items() if account for t in _hold_back(work, account, listed)}
+
+    later = repeated(once)  # room that a try which failed took in Redis is lost: slower, never faster
     return [hint for hint in hints if hint[0] not in later]
 
 

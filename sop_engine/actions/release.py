@@ -15,6 +15,7 @@ from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import lock_users
 from sop_engine.store.queue import Claimed
+from sop_engine.store.repeating import repeated
 
 BATCH = 500  # touches in a message whose channels stay on this machine, and the most claimed in one go
 CALLS = 20  # touches in a message each of which is a call over the network
@@ -34,11 +35,16 @@ def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH
     """
     if clock_off(app):
         return 0
-    with app.work(now) as work:
-        room = min(limit, max(0, (inflight or app.settings.max_inflight) - queue.count_queued(work.tx)))
-        claimed = queue.claim_due(work.tx, now, app.lease_time(work.tx, now) + app.ladder.lease, room) if room else []
-        batches = list(_batches(work, claimed))
-        cp("before_release_commit")
+
+    def once() -> list[tuple[int, Hints]]:
+        with app.work(now) as work:
+            room = min(limit, max(0, (inflight or app.settings.max_inflight) - queue.count_queued(work.tx)))
+            claimed = queue.claim_due(work.tx, now, app.lease_time(work.tx, now) + app.ladder.lease, room) if room else []
+            batches = list(_batches(work, claimed))
+            cp("before_release_commit")
+            return batches
+
+    batches = repeated(once)
     cp("after_release_commit")
     for i, (lane, hints) in enumerate(batches):
         try:
@@ -47,7 +53,7 @@ def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH
             with app.transaction() as tx:
                 queue.unqueue(tx, [hint for _, left in batches[i:] for hint in left])
             raise
-    return len(claimed)
+    return sum(len(hints) for _, hints in batches)
 
 
 def _batches(work: Work, claimed: Sequence[Claimed]) -> Iterator[tuple[int, Hints]]:
@@ -72,6 +78,10 @@ def _calls(work: Work, claimed: Claimed) -> bool:
 
 def rescue(app: App, now: datetime) -> tuple[int, int]:
     """Take back what a dead worker held: (planned again, unknown)."""
+    return repeated(lambda: _rescue(app, now))
+
+
+def _rescue(app: App, now: datetime) -> tuple[int, int]:
     with app.work(now) as work:
         lease_time = app.lease_time(work.tx, now)
         users = queue.users_of_expired(work.tx, lease_time)

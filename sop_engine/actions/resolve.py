@@ -23,6 +23,7 @@ from sop_engine.store import attempts, audit, grants, queue, stops, touches
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import lock_users, people, take_turns
+from sop_engine.store.repeating import repeated
 
 PAGE = 100
 
@@ -90,8 +91,14 @@ def _asked(app: App, one: Lost, now: datetime) -> Answer:
 
 
 def _settle(app: App, listed: Sequence[Lost], answers: Mapping[int, Answer], watch: Watch) -> int:
-    settled, repeats = 0, []
-    with app.work(watch.now) as work:
+    settled, repeats = repeated(lambda: _decide(app, listed, answers, watch.now))
+    return settled + _repeat(app, repeats, watch)
+
+
+def _decide(app: App, listed: Sequence[Lost], answers: Mapping[int, Answer], now: datetime) -> tuple[int, list[Lost]]:
+    """How many are known now, or given up; and those to be handed over once more."""
+    settled, repeats = 0, list[Lost]()
+    with app.work(now) as work:
         lock_users(work.tx, {one.touch.user_id for one in listed})
         held = {t.id for t in queue.hold(work.tx, [one.touch for one in listed], "unknown")}
         for one in (one for one in listed if one.touch.id in held):
@@ -107,7 +114,7 @@ def _settle(app: App, listed: Sequence[Lost], answers: Mapping[int, Answer], wat
                 continue
             settled += 1
         cp("before_resolve_commit")
-    return settled + _repeat(app, repeats, watch)
+    return settled, repeats
 
 
 def accepted(work: Work, touch: Touch, provider_id: str | None) -> None:
@@ -141,12 +148,17 @@ def _repeat(app: App, repeats: Sequence[Lost], watch: Watch) -> int:
     """Hand the same messages over once more, under the same keys, after a fresh look; how many were handed over or given up."""
     if not repeats:
         return 0
-    with app.work(watch.now) as work:
-        intents, given_up = _intend_again(work, {one.touch.id: one for one in repeats})
-        cp("before_repeat_commit")
+
+    def once() -> tuple[list[Intent], int]:
+        with app.work(watch.now) as work:
+            again = _intend_again(work, {one.touch.id: one for one in repeats})
+            cp("before_repeat_commit")
+            return again
+
+    intents, given_up = repeated(once)
     if intents:
         cp("after_repeat_commit")
-        conclude(app, call_channels(app, intents, watch), watch.now)
+        conclude(app, call_channels(app, intents, watch), watch.now, patience_s=watch.patience_s)
     return len(intents) + given_up
 
 

@@ -8,7 +8,9 @@ from sop_engine.actions.everybody import Span, place_span, sweep_span
 from sop_engine.app import App, Work
 from sop_engine.core.calendar import midnight
 from sop_engine.store import set_aside, slices
+from sop_engine.store.migrate import refuse_newer
 from sop_engine.store.people import lock_slice
+from sop_engine.store.repeating import repeated
 from sop_engine.store.slices import Hint
 
 if TYPE_CHECKING:
@@ -26,9 +28,14 @@ def work_off(app: App, task: str, now: datetime, hand_out: HandOut | None = None
 
     Slices that are handed out and not done within the lease are handed out again at a later call.
     """
-    with app.transaction() as tx:
-        left = slices.left(tx, task)
-        hints = slices.claim(tx, task, app.lease_time(tx, now), app.ladder.lease, AT_ONCE) if left and hand_out is not None else []
+
+    def look() -> tuple[list[int], list[Hint]]:
+        with app.transaction() as tx:
+            left = slices.left(tx, task)
+            claims = left and hand_out is not None
+            return left, slices.claim(tx, task, app.lease_time(tx, now), app.ladder.lease, AT_ONCE) if claims else []
+
+    left, hints = repeated(look)
     if hand_out is not None:
         if hints:
             hand_out(hints)
@@ -44,7 +51,9 @@ def do_slice(app: App, task: str, first: int, now: datetime, *, epoch: int | Non
     If that fails, its users are tried in halves, until those with whom it fails are alone: they are set aside, the others go on.
     """
     size = None
-    try:
+
+    def whole() -> int | None:
+        nonlocal size
         with app.transaction() as tx:
             size = slices.take(tx, task, first, epoch)
             if size is None:
@@ -52,18 +61,25 @@ def do_slice(app: App, task: str, first: int, now: datetime, *, epoch: int | Non
             moves = _do(app, tx, task, (first, size))
             slices.finish(tx, task, first, moves)
             return moves
+
+    def close() -> int | None:
+        with app.transaction() as tx:
+            if slices.take(tx, task, first, epoch) is None:
+                return None
+            slices.finish(tx, task, first, moves)
+            return moves
+
+    try:
+        return repeated(whole)
     except Exception as error:
         if size is None or not set_aside.may_be_one_user(error):
             raise
         moves = _by_halves(app, task, (first, size), now, error)
-    with app.transaction() as tx:
-        if slices.take(tx, task, first, epoch) is None:
-            return None
-        slices.finish(tx, task, first, moves)
-    return moves
+    return repeated(close)
 
 
 def _do(app: App, tx: "Connection", task: str, span: Span) -> int:
+    refuse_newer(tx)
     lock_slice(tx, *span)
     live = app.live(tx)  # read after the lock: an apply may have been before us
     word, _, when = task.partition(":")
@@ -94,8 +110,11 @@ def _by_halves(app: App, task: str, span: Span, now: datetime, error: Exception)
 
 
 def _try(app: App, task: str, span: Span) -> int:
-    with app.transaction() as tx:
-        return _do(app, tx, task, span)
+    def once() -> int:
+        with app.transaction() as tx:
+            return _do(app, tx, task, span)
+
+    return repeated(once)
 
 
 def _halves(span: Span, app: App, task: str, now: datetime, error: Exception) -> list[Span]:

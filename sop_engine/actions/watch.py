@@ -62,6 +62,7 @@ def _stop(work: Work, scope: str, found: list[Finding]) -> bool:
 
 def _count(work: Work) -> None:
     """Count the five minutes that are going on and those not yet counted for good."""
+    sends.lock(work.tx)
     last = sends.slot_of(work.now)
     mark = get_mark(work.tx, COUNTED)
     slot = max(datetime.fromisoformat(mark), last - DAYS * DAY) if mark else last - DAY

@@ -48,12 +48,15 @@ def open_database(folder: Path, *, hurried: bool = False) -> "App":
 
     Raises BadFile where there is no project, Refused when the database is not at this version.
     """
-    from sop_engine.store.migrate import is_current, upgrade
+    from sop_engine.store.migrate import is_current, is_upgraded, refuse_newer, upgrade
 
     app = open_engine_of(folder, hurried=hurried)
     if app.engine.dialect.name == "sqlite":
         upgrade(app.engine)
     elif not is_current(app.engine):
+        with app.transaction() as tx:
+            if is_upgraded(tx):
+                refuse_newer(tx)
         raise Refused("the database does not have the tables of this version yet: run 'sop db upgrade' first.")
     return app
 

@@ -69,6 +69,24 @@ def add_late(tx: Connection, late: Sequence[Settlement], at: datetime) -> None:
         tx.execute(insert(late_results), rows)
 
 
+def are_begun(tx: Connection, new: Mapping[int, tuple[int, str]], at: datetime) -> bool:
+    """Whether these calls (by touch: epoch and key) were stored as begun at this moment, together: by this process, in one transaction."""
+    c = attempts.c
+    rows = tx.execute(select(c.touch_id, c.epoch, c.key).where(c.touch_id.in_(list(new)), c.began_at == at))
+    return set(new.items()) <= {(row.touch_id, (row.epoch, row.key)) for row in rows}
+
+
+def are_settled(tx: Connection, settled: Sequence[Settlement], at: datetime) -> bool:
+    """Whether these very answers were stored at this moment: one of them on its call, or as one that came too late, shows them all."""
+    told = {(s.touch_id, s.epoch, s.outcome) for s in settled}
+    touched = {s.touch_id for s in settled}
+    for c, when in ((attempts.c, attempts.c.settled_at), (late_results.c, late_results.c.at)):
+        rows = tx.execute(select(c.touch_id, c.epoch, c.outcome).where(c.touch_id.in_(touched), when == at))
+        if not told.isdisjoint(tuple(row) for row in rows):
+            return True
+    return False
+
+
 def of_touch(tx: Connection, touch_id: int) -> Sequence[Row[Any]]:
     """The attempts of one touch, oldest first."""
     return tx.execute(select(attempts).where(attempts.c.touch_id == touch_id).order_by(attempts.c.id)).all()

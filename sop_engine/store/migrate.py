@@ -10,18 +10,25 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, text
 from sqlmodel import SQLModel
 
+from sop_engine.core.errors import Refused
 from sop_engine.store import run_tables, safety_tables, tables
 
 TABLES: MetaData = SQLModel.metadata
 ROOMS_WITH_TABLES = (tables, run_tables, safety_tables)  # importing them fills TABLES
+_AT = text("SELECT version_num FROM alembic_version")
 ONE_AT_A_TIME = 7_646_901  # any number of our own: the lock under which PostgreSQL lets one process migrate
 
 
 def upgrade(engine: Engine) -> list[str]:
-    """Apply every missing revision in one transaction; the revisions applied, oldest first. A current database is left alone."""
+    """Apply every missing revision in one transaction; the revisions applied, oldest first. A current database is left alone.
+
+    Raises Refused when a newer version of the engine has upgraded it.
+    """
     with engine.begin() as tx:
         if tx.dialect.name == "postgresql":
             tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_AT_A_TIME})
+        if (at := _revision(tx)) is not None:
+            _refuse(at)
         config = config_for(tx)
         missing = ScriptDirectory.from_config(config).iterate_revisions("heads", _revision(tx) or "base")
         found = [script.revision for script in missing][::-1]
@@ -40,9 +47,34 @@ def is_current(engine: Engine) -> bool:
     return revision(engine) == head()
 
 
+def is_upgraded(tx: Connection) -> bool:
+    """Whether the database was ever upgraded, to whatever revision."""
+    return _revision(tx) is not None
+
+
 def at_head(tx: Connection) -> bool:
     """The same, within a transaction."""
     return _revision(tx) == head()
+
+
+def refuse_newer(tx: Connection) -> None:
+    """To be called before anything is promised in this transaction, on a database that was upgraded once.
+
+    Raises Refused when a newer version of the engine has upgraded it since: this one would write into tables it does not know.
+    """
+    _refuse(tx.execute(_AT).scalar_one())
+
+
+def _refuse(at: str) -> None:
+    if at not in _known():
+        raise Refused(
+            f"the database is at {at}, which this version of the engine does not know: a newer one has upgraded it. Use that one."
+        )
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config_for(None)).walk_revisions())
 
 
 @cache

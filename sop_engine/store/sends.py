@@ -21,6 +21,7 @@ events = table_of(EventRow)
 
 SLOT = timedelta(minutes=5)
 KEPT = timedelta(days=15)
+COUNTING = 0x736F75  # the number of the lock
 OWN_STARTS = ("apply", "import")  # causes of moves that start nothing
 
 _BEGAN = (attempts.c.began_at >= bindparam("begin"), attempts.c.began_at < bindparam("end"), attempts.c.outcome != "not_accepted")
@@ -35,6 +36,12 @@ _COUNTED = (
 def slot_of(at: datetime) -> datetime:
     """The beginning of the five minutes a moment belongs to."""
     return at - timedelta(minutes=at.minute % 5, seconds=at.second, microseconds=at.microsecond)
+
+
+def lock(tx: Connection) -> None:
+    """Nobody else counts until the end of the transaction: two who count the same five minutes would write the same row."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(COUNTING)))
 
 
 def count_slot(tx: Connection, slot: datetime) -> None:

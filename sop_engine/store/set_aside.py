@@ -8,10 +8,11 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert as insert_pg
 from sqlalchemy.dialects.sqlite import insert as insert_lite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from sop_engine.core.errors import BadInput, SopError
 from sop_engine.store.columns import table_of
+from sop_engine.store.repeating import is_no_fault_of_the_work
 from sop_engine.store.safety_tables import SetAsideRow
 from sop_engine.store.tables import UserRow
 
@@ -20,10 +21,10 @@ users = table_of(UserRow)
 
 
 def may_be_one_user(error: Exception) -> bool:
-    """Whether a failure may come from the data of one user: not the connection, a lock, the memory, nor what was refused on purpose."""
-    return not isinstance(error, OperationalError | InterfaceError | MemoryError) and (
-        isinstance(error, BadInput) or not isinstance(error, SopError)
-    )
+    """Whether a failure may come from the data of one user: not the database, a lock, the memory, nor what was refused on purpose."""
+    if is_no_fault_of_the_work(error) or isinstance(error, MemoryError):
+        return False
+    return isinstance(error, BadInput) or not isinstance(error, SopError)
 
 
 def said(error: Exception) -> str:

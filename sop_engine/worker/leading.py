@@ -13,6 +13,7 @@ from sop_engine.core.clocks import too_far
 from sop_engine.core.errors import Refused
 from sop_engine.store import leases
 from sop_engine.store.clock import database_time
+from sop_engine.store.migrate import refuse_newer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -67,6 +68,7 @@ class Leader:
         begun = time.monotonic()
         try:
             with self._app.transaction() as tx:
+                refuse_newer(tx)
                 at, held = database_time(tx), self._lease
                 if too_far(skew := skew_of(self._app, tx)):
                     self._step_back(tx, held, at, skew)
@@ -76,7 +78,7 @@ class Leader:
                     if held is not None
                     else leases.take(tx, self._holder, self._ttl, at, alone=self._alone)
                 )
-        except Exception as error:  # the database is away: it leads until its time is over, then no more
+        except Exception as error:  # the database is away, or a newer engine's: it leads until its time is over, then no more
             tell("lease_not_renewed", level="warning", error=type(error).__name__)
             return self.leads
         if found is not None and held is None:

@@ -1,6 +1,6 @@
-"""The commands of the fault suite: chaos, faults, race, planted, soak. Each ends with a line FIGURE … PASS or FAIL, and exits with it.
+"""The commands of the fault suite: chaos, faults, kills, race, planted, soak. Each ends with a line FIGURE … PASS or FAIL.
 
-DB=sqlite|postgres, SEED=, MOST= (schedules of each ability), TRIALS=, MINUTES= are read from the environment.
+DB=sqlite|postgres, SEED=, MOST= (schedules of each ability), TRIALS=, TIMES=, MINUTES= are read from the environment.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults import planted, race, soak
+from tests.faults import kills, planted, race, soak
 from tests.faults.crashes import Bench, Tally, explore
 from tests.faults.figures import figure
 from tests.faults.matrix import NOT_HERE, ROWS, rows_with_tests
@@ -54,7 +54,14 @@ def faults() -> int:
     return figure("faults", f"rows={len(ROWS)} with_tests={with_tests} without={len(NOT_HERE)}", code == 0)
 
 
-COMMANDS = {"chaos": chaos, "faults": faults, "race": race.main, "planted": lambda: planted.main(sys.argv[2:]), "soak": soak.main}
+COMMANDS = {
+    "chaos": chaos,
+    "faults": faults,
+    "kills": kills.main,
+    "race": race.main,
+    "planted": lambda: planted.main(sys.argv[2:]),
+    "soak": soak.main,
+}
 
 if __name__ == "__main__":
     raise SystemExit(COMMANDS[sys.argv[1]]())

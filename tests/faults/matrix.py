@@ -35,25 +35,14 @@ ALSO: Mapping[str, Sequence[str]] = {
 """Tests that hold a row and are named after what they say."""
 
 NOT_HERE: Mapping[str, str] = {
-    "F06": "the proxy of nemesis.py cuts at a COMMIT; the scenario with a worker behind it is not written yet",
-    "F13": "two leaders for a minute need a hook in the scheduler",
-    "F14": "ten minutes without a leader: the drain at the channel's rate is not measured yet",
     "F25": "one killed backend is not written yet",
-    "F26": "the proxy of nemesis.py cuts at a COMMIT; the scenario with a worker behind it is not written yet",
-    "F27": "provoked deadlocks: the repeat of a transaction is not in the engine yet",
-    "F28": "a full disk is not written yet",
-    "F29": "a busy storm with a second writer is not written yet",
-    "F30": "a hundred kills in the middle of a write belong to a nightly run",
     "F31": "needs a PostgreSQL that lost commits: an older data directory, nightly",
     "F38": "channels have no share of the workers of their own yet: calls to a slow provider may fill every child",
     "F52": "there is no coupon service yet: codes come from pools of our own",
     "F59": "this version cannot erase users",
-    "F60": "needs a second released version",
     "F63": "the console is not there yet",
     "F65": "this version cannot merge users",
-    "F66": "sweep, refresh and ingest are interleaved in test_two_workers.py for two of the three at a time; all three are not written yet",
     "F68": "links are not tracked yet: the console's part",
-    "F69": "power loss needs a file cut to its last sync, nightly",
 }
 
 

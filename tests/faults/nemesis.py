@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -56,6 +56,7 @@ class Proxy:
         self.delay_s = 0.0
         self.cut_after: int | None = None  # bytes to the client; then the connection is cut
         self.cut_at: bytes | None = None  # when the client says this: it is passed on, and the answer never arrives
+        self.at_cut: Callable[[], object] = lambda: None  # happens when that was passed on
         self.cuts = 0
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._serve, daemon=True).start()
@@ -102,6 +103,7 @@ class Proxy:
             with suppress(OSError):
                 server.sendall(part)
             if last:
+                self.at_cut()
                 with suppress(OSError):
                     server.shutdown(socket.SHUT_WR)  # it does what it was asked, then finds that nobody is there
                 return

@@ -28,12 +28,15 @@ class Plant:
 
 
 _SAME = "same = {r.id for r in tx.execute(statement.order_by(touches.c.id).with_for_update()) if epochs[r.id] == r.epoch}"
-_AFTER = (
-    "    except Exception as error:\n        if not may_be_one_user(error):\n            raise\n"
-    "        return _one_by_one(app, hints, watch, error)\n    if not intents:\n        return 0\n"
-    '    cp("after_intent_commit")\n'
+_CALL, _INTEND = "    answers = call_channels(app, intents, watch)\n", "            made.extend(intend(work, queued) if queued else [])\n"
+_BETWEEN = (
+    "    conclude(app, answers, watch.now, patience_s=watch.patience_s)\n    return len(intents)\n\n\n"
+    "def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:\n"
+    '    """The intents that are stored for these hints."""\n    now, made = watch.now, list[Intent]()\n\n    def once() -> None:\n'
+    "        made.clear()  # nothing of a try that failed\n        with app.work(now) as work:\n"
+    "            if app.rehearsal is None:\n                refuse_newer(work.tx)\n"
+    "            queued = queue.queued_for_delivery(work.tx, hints)\n"
 )
-_INTEND, _CALL = "            intents = intend(work, queued) if queued else []\n", "answers = call_channels(app, intents, watch)\n"
 FENCING, CRASHES = "tests/faults/test_fencing.py", "tests/faults/test_crash_schedules.py"
 PLANTS = (
     Plant("epoch check", "sop_engine/store/queue.py", _SAME, _SAME.replace(" if epochs[r.id] == r.epoch", ""), (f"{FENCING}::test_f10",)),
@@ -75,8 +78,8 @@ PLANTS = (
     Plant(
         "intent before call",
         "sop_engine/actions/deliver.py",
-        _INTEND + _AFTER + "    " + _CALL,
-        _INTEND + "            " + _CALL + _AFTER,
+        _CALL + _BETWEEN + _INTEND,
+        "    answers = watch.answers\n" + _BETWEEN + _INTEND + "            watch.answers = call_channels(app, made, watch)\n",
         (f"{CRASHES}::test_f01_f02_f03_f04_f05_every_crash_on_sqlite",),
     ),
     Plant(
