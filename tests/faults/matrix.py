@@ -45,8 +45,6 @@ NOT_HERE: Mapping[str, str] = {
     "F16": "a broker that hangs is not written yet",
     "F18": "an old snapshot copied back is not written yet",
     "F22": "a broker whose memory is full is not written yet",
-    "F25": "one killed backend is not written yet",
-    "F31": "needs a PostgreSQL that lost commits: an older data directory, nightly",
     "F37": "a provider that is down for two hours: the circuit has unit tests, the scenario is not written yet",
     "F38": "a slow provider beside a quick one needs real workers and minutes",
     "F42": "ten thousand racing opt-outs: `make race`",
