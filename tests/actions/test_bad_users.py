@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
+from sop_engine.actions import deliver as deliver_room
 from sop_engine.actions import everybody, ingest
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.ingest import NotRecorded, record_events
@@ -14,7 +15,10 @@ from sop_engine.core.records import EventRecord
 from sop_engine.store import versions
 from sop_engine.store.people import get_id
 from sop_engine.store.set_aside import rows as set_aside
+from tests.shop import Shop
 from tests.sliced_shop import USERS, agrees_with_the_log, event, shop_on
+
+FLOW = "playbook: p\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {after: 1h, send: hello}\n"
 
 
 def break_for(monkeypatch: pytest.MonkeyPatch, *broken: int) -> None:
@@ -86,3 +90,27 @@ def test_one_user_whose_events_fail_loses_nobody_elses(engine: Engine, monkeypat
     with shop.app.transaction() as tx:
         stored = tx.execute(text("SELECT COUNT(*) FROM events WHERE message_id = 'e5007'")).scalar()
     assert stored == 0
+
+
+def test_a_task_whose_time_is_over_is_no_bad_user(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tells a worker that its time is over comes as an error, wherever it is: here in an intent that waited for a lock."""
+    shop = Shop(engine, FLOW, start="2025-03-01 10:00")
+    shop.event(shop.user("u1"), "cart")
+    shop.jump("2025-03-01 11:00")
+    hints = shop.claim()
+    spent = [0.0]
+    shop.app.stopwatch = lambda: spent[0]
+
+    def wait_too_long(*_args: Any) -> None:
+        spent[0] = shop.app.ladder.soft.total_seconds()
+        raise OutOfTime
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deliver_room, "intend", wait_too_long)
+        with pytest.raises(OutOfTime):
+            shop.deliver(hints)
+    assert shop.states() == ["hi:queued"]
+
+
+class OutOfTime(Exception):
+    """Like the one of Celery."""
