@@ -70,6 +70,22 @@ class Pace(Protocol):
         ...
 
 
+class Seats(Protocol):
+    """Keeps a slow account from having every worker to itself."""
+
+    def take(self, account: str) -> bool:
+        """Whether this process may call the account now; asked again before every round."""
+        ...
+
+    def note(self, account: str, seconds: float) -> None:
+        """A call to the account took so long."""
+        ...
+
+    def leave(self) -> None:
+        """This process is done with its message."""
+        ...
+
+
 @dataclass
 class App:
     """Everything an action needs. `load` turns the text of a release into a project."""
@@ -82,12 +98,11 @@ class App:
     new_code: Callable[[], str] = lambda: code_from_bytes(secrets.token_bytes(RANDOM_BYTES))
     no_refresh_before: datetime | None = None  # nothing is due before: saves a look at every beat
     lease_clock: LeaseClock | None = database_time  # leases are counted in it; None: in the engine's own time (made-up clocks)
-    host_clock: Callable[[], datetime] | None = (
-        None  # the door's own, compared with the database's before anything is sent; None: it is not
-    )
+    host_clock: Callable[[], datetime] | None = None  # compared with the database's before anything is sent; None: it is not
     stopwatch: Callable[[], float] = time.monotonic  # how long something takes, in seconds
     fence: Callable[["Connection"], None] | None = None  # begins every transaction of a leader: raises Refused when it leads no more
     pace: "Pace | None" = None  # how fast accounts may be called; None: as the database's own buckets say
+    seats: "Seats | None" = None  # which accounts this process may call; None: all of them, for no others share the work
     _projects: dict[str, Project] = field(default_factory=dict)
     _live: Live | None = None
     _instance: str = ""

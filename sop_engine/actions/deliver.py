@@ -10,7 +10,7 @@ from sop_engine.actions.end import refresh_close
 from sop_engine.actions.ingest import NotRecorded, record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
-from sop_engine.actions.pacing import paced
+from sop_engine.actions.pacing import called_account, paced
 from sop_engine.actions.telling import tell, telling
 from sop_engine.app import App
 from sop_engine.channels.contract import Channel as Adapter
@@ -33,6 +33,7 @@ Hints = Sequence[tuple[int, int]]
 MOST_TOGETHER = 20  # calls over the network that share one intent: what a crash among them leaves unknown
 FIRST_TOGETHER = 100  # touches whose channels stay on this machine
 BATCH = 500
+ELSEWHERE = timedelta(seconds=5)  # touches of an account that has its share of the workers already are looked at again after it
 QUICK = timedelta(seconds=0.25)  # a round that took less may be followed by a larger one
 
 
@@ -40,28 +41,45 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
     """Deliver the touches of these hints that are still queued under that epoch; how many were handed to a channel.
 
     They go in rounds, small ones where the channel is slow; no round begins once the ladder says it is too late to finish it:
-    what is left then is planned again at once. A process whose clock is far from the database's delivers nothing.
+    what is left then is planned again at once. A process whose clock is far from the database's delivers nothing, and one at whose
+    account as many others are as may be leaves it to them.
     """
     if hold_by_clock(app, hints, now):
         return 0
     watch = Watch(app, now)
     everything = app.rehearsal is not None or app.lease_clock is None  # nobody waits for a made-up clock
     rounds = _Rounds(list(hints), everything, app.settings.sending == "live")
-    handed = 0
-    while batch := rounds.next():
-        if watch.spent >= app.ladder.begin:
-            _give_back(app, [*batch, *rounds.left])
-            break
-        begun = watch.spent
-        handed += _deliver_round(app, paced(app, batch, watch.now), watch)
-        rounds.grow(watch.spent - begun)
+    account, handed = _account(app, hints, now), 0
+    try:
+        while batch := rounds.next():
+            if watch.spent >= app.ladder.begin:
+                _give_back(app, [*batch, *rounds.left])
+                break
+            if account and app.seats is not None and not app.seats.take(account):
+                _give_back(app, [*batch, *rounds.left], later=watch.now + ELSEWHERE)
+                break
+            begun = watch.spent
+            handed += _deliver_round(app, paced(app, batch, watch.now), watch)
+            rounds.grow(watch.spent - begun)
+    finally:
+        if app.seats is not None:
+            app.seats.leave()
     return handed
 
 
-def _give_back(app: App, hints: Hints) -> None:
+def _account(app: App, hints: Hints, now: datetime) -> str:
+    """The account a message calls: that of all its touches, for they were claimed so. Empty where no account is kept from others."""
+    if app.seats is None or app.settings.sending != "live":
+        return ""
+    with app.work(now) as work:
+        queued = queue.queued_for_delivery(work.tx, hints)
+        return called_account(work, queued[0].flow, queued[0].step) if queued else ""
+
+
+def _give_back(app: App, hints: Hints, *, later: datetime | None = None) -> None:
     def once() -> None:
         with app.transaction() as tx:
-            queue.unqueue(tx, hints)
+            queue.unqueue(tx, hints, later=later)
 
     repeated(once)
 
@@ -234,8 +252,11 @@ def _call_in_time(app: App, adapter: Adapter, intent: Intent, watch: Watch) -> A
     """One call, unless it is too late to wait for its answer: then it was never made."""
     if watch.spent >= app.ladder.begin:
         return NotBegun(watch.now)
+    begun = watch.spent
     (answer,) = call(adapter, [intent.message])
     cp("after_call")
+    if app.seats is not None:
+        app.seats.note(intent.item.project.channels[intent.channel].account, (watch.spent - begun).total_seconds())
     return answer
 
 

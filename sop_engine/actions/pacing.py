@@ -10,6 +10,7 @@ from sop_engine.store import buckets, queue, touches
 from sop_engine.store.repeating import repeated
 
 Hints = Sequence[tuple[int, int]]
+GONE = "?"  # the account of what belongs to a step that is gone
 
 
 def paced(app: App, hints: Hints, now: datetime) -> Hints:
@@ -27,6 +28,19 @@ def paced(app: App, hints: Hints, now: datetime) -> Hints:
 
     later = repeated(once)  # room that a try which failed took in Redis is lost: slower, never faster
     return [hint for hint in hints if hint[0] not in later]
+
+
+def called_account(work: Work, flow: str, step: str) -> str:
+    """The account a touch of this step is a call to, over the network; empty when it is none. A step that is gone is taken for one."""
+    if work.app.settings.sending != "live":
+        return ""
+    found = work.project.flows.get(flow)
+    known = found.step(step) if found is not None else None
+    if known is None:
+        return GONE
+    names = known.send.names() if known.send is not None else ()
+    channels = [work.project.channels[t.channel] for name in names for t in work.project.templates.get(name, {}).values()]
+    return next((c.account for c in channels if work.app.capability(c).remote), "")
 
 
 def _account(work: Work, touch: Touch) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from sop_engine.actions.clocks import clock_off
 from sop_engine.actions.gather import gather
 from sop_engine.actions.outcome import Done, finish
+from sop_engine.actions.pacing import called_account
 from sop_engine.app import App, Work
 from sop_engine.core.delivery import FIRST_LOOK
 from sop_engine.core.errors import SopError
@@ -57,23 +57,13 @@ def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH
 
 
 def _batches(work: Work, claimed: Sequence[Claimed]) -> Iterator[tuple[int, Hints]]:
-    for (lane, calls), group in groupby(claimed, key=lambda c: (c.lane, _calls(work, c))):
-        hints = [(c.id, c.epoch) for c in group]
-        size = CALLS if calls else BATCH
+    """Messages of one lane and one account each: a slow account holds up no other's touches."""
+    groups: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for one in claimed:
+        groups.setdefault((one.lane, called_account(work, one.flow, one.step)), []).append((one.id, one.epoch))
+    for (lane, account), hints in groups.items():
+        size = CALLS if account else BATCH
         yield from ((lane, hints[i : i + size]) for i in range(0, len(hints), size))
-
-
-def _calls(work: Work, claimed: Claimed) -> bool:
-    """Whether the touch may be a call over the network; one of a flow that is gone is taken for one."""
-    if work.app.settings.sending != "live":
-        return False
-    project, flow = work.project, work.project.flows.get(claimed.flow)
-    step = flow.step(claimed.step) if flow is not None else None
-    if step is None:
-        return True
-    names = step.send.names() if step.send is not None else ()
-    channels = {text.channel for name in names for text in project.templates.get(name, {}).values()}
-    return any(work.app.capability(project.channels[c]).remote for c in channels)
 
 
 def rescue(app: App, now: datetime) -> tuple[int, int]:

@@ -68,14 +68,16 @@ def count_queued(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(touches).where(touches.c.state == "queued")).scalar_one())
 
 
-def unqueue(tx: Connection, hints: Sequence[tuple[int, int]]) -> int:
-    """Plan again what was queued under these epochs and never begun; how many."""
+def unqueue(tx: Connection, hints: Sequence[tuple[int, int]], *, later: datetime | None = None) -> int:
+    """Plan again what was queued under these epochs and never begun, for `later` if that is given; how many."""
     statement = update(touches).where(
         touches.c.id == bindparam("touch"), touches.c.epoch == bindparam("of_epoch"), touches.c.state == "queued"
     )
     if not hints:
         return 0
-    return tx.execute(statement.values(state="planned", lease_until=None), [{"touch": t, "of_epoch": e} for t, e in hints]).rowcount
+    values: dict[str, object] = {"state": "planned", "lease_until": None}
+    values |= {"due_at": later, "reason": "throttled"} if later is not None else {}
+    return tx.execute(statement.values(values), [{"touch": t, "of_epoch": e} for t, e in hints]).rowcount
 
 
 def users_of_expired(tx: Connection, lease_time: datetime) -> set[int]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from celery import Celery, signals
@@ -15,7 +17,7 @@ from sop_engine.actions.release import BATCH, Hints
 from sop_engine.actions.slicing import AT_ONCE, do_slice
 from sop_engine.actions.telling import begin_telling, tell
 from sop_engine.actions.tracing import begin_tracing, span
-from sop_engine.app import App
+from sop_engine.app import App, Seats
 from sop_engine.core.errors import Refused
 from sop_engine.core.ladder import ladder_of
 from sop_engine.settings import Settings
@@ -24,6 +26,7 @@ from sop_engine.worker.broker import Redis
 from sop_engine.worker.heart import Heart
 from sop_engine.worker.options import PREFIX, QUEUES, options
 from sop_engine.worker.pace import SharedPace
+from sop_engine.worker.seats import FileSeats
 
 DELIVER, SLICE = PREFIX + "deliver", PREFIX + "slice"
 BIGGEST_ID = 2**62
@@ -39,8 +42,8 @@ def clock() -> datetime:
 class Worker:
     """One process of the pool: it opens its own database and channels after the fork. `worked` is called when a task is over."""
 
-    def __init__(self, opener: Opener, worked: Callable[[], object]) -> None:
-        self._opener, self._worked = opener, worked
+    def __init__(self, opener: Opener, worked: Callable[[], object], seats: Seats | None = None) -> None:
+        self._opener, self._worked, self._seats = opener, worked, seats
         self._app: App | None = None
 
     @property
@@ -49,6 +52,7 @@ class Worker:
         if self._app is None:
             self._app = self._opener()
             self._app.pace = SharedPace(self._app.settings) if self._app.settings.redis_url else None
+            self._app.seats = self._seats
         return self._app
 
     def begin(self, log: str) -> None:
@@ -95,13 +99,13 @@ def prefix_of(settings: Settings) -> str:
     return f"sop:{settings.instance}:" if settings.instance else "sop:"
 
 
-def celery_app(settings: Settings, opener: Opener, *, worked: Callable[[], object] = lambda: None) -> Celery:
+def celery_app(settings: Settings, opener: Opener, *, worked: Callable[[], object] = lambda: None, seats: Seats | None = None) -> Celery:
     """The application with its tasks; `worked` is called when one is over. Raises Refused without SOP_REDIS_URL."""
     if not settings.redis_url:
         raise Refused("workers take their hints from Redis: set SOP_REDIS_URL. Without it, 'sop run' does everything in one process.")
     celery = Celery("sop", set_as_current=False)
     celery.conf.update(options(settings.redis_url, ladder_of(settings.lease_s), prefix=prefix_of(settings)))
-    worker = Worker(opener, worked)
+    worker = Worker(opener, worked, seats)
     celery.task(worker.deliver, name=DELIVER)
     hard = celery.conf.task_time_limit  # a slice that was cut short would look like one with a bad user: it gets far more time
     celery.task(worker.slices, name=SLICE, soft_time_limit=hard * 9, time_limit=hard * 10)
@@ -154,12 +158,12 @@ class Broker:
 def run_worker(settings: Settings, opener: Opener, *, queues: Sequence[str], concurrency: int, name: str) -> None:
     """Work until told to end: TERM finishes what is being sent and gives back the rest."""
     heart = Heart(opener, name, [PREFIX + q for q in queues], Redis(settings.redis_url, prefix_of(settings)), clock)
-    celery = celery_app(settings, opener, worked=heart.worked)
     every_s = ladder_of(settings.lease_s).call.total_seconds()
     signals.worker_ready.connect(lambda **_told: heart.start(every_s), weak=False)
     words = ["--quiet", "worker", "--without-gossip", "--without-mingle", "--queues", ",".join(PREFIX + q for q in queues)]
     words += ["--concurrency", str(concurrency), "--hostname", name, "--loglevel", "WARNING"]
-    try:
-        celery.worker_main(words)
-    finally:
-        heart.stop()
+    with TemporaryDirectory(prefix="sop-seats-") as folder:
+        try:
+            celery_app(settings, opener, worked=heart.worked, seats=FileSeats(Path(folder), concurrency)).worker_main(words)
+        finally:
+            heart.stop()

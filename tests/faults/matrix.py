@@ -35,7 +35,6 @@ ALSO: Mapping[str, Sequence[str]] = {
 """Tests that hold a row and are named after what they say."""
 
 NOT_HERE: Mapping[str, str] = {
-    "F38": "channels have no share of the workers of their own yet: calls to a slow provider may fill every child",
     "F52": "there is no coupon service yet: codes come from pools of our own",
     "F59": "this version cannot erase users",
     "F63": "the console is not there yet",

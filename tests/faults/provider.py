@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 HANG_S = 20.0
-TAKES = {"accept", "accept_hang", "accept_500", "accept_cut"}
+SLOW_S = 1.2
+TAKES = {"accept", "accept_slow", "accept_hang", "accept_500", "accept_cut"}
 ANSWERS: dict[str, tuple[int, dict[str, str], str]] = {
     "accept": (200, {}, ""),
+    "accept_slow": (200, {}, ""),
     "accept_500": (500, {}, ""),
     "429": (429, {"retry-after": "120"}, ""),
     "503": (503, {}, ""),
@@ -70,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.book.take(self.headers["webhook-id"], body)
         if what in ("hang", "accept_hang"):
             threading.Event().wait(HANG_S)
+        if what == "accept_slow":
+            threading.Event().wait(SLOW_S)
         if what in ANSWERS:
             self._answer(*ANSWERS[what])
         else:
