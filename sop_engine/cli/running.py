@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +16,8 @@ from sop_engine.cli.ticking import beat_told
 
 if TYPE_CHECKING:
     from sop_engine.app import App
+
+BEAT = "beat"  # the one recurring job of `sop run`
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +45,7 @@ def run(
     app = open_database(project)
     stop = threading.Event()
     with only_one(app):
-        _check_applied(app)
+        _begin(app)
         begin_telling(app.settings.log, "quiet")
         begin_tracing("run")
         for sign in (signal.SIGTERM, signal.SIGINT):
@@ -58,27 +60,30 @@ def keep_going(app: "App", wait: Callable[[float], bool], every: float, now: Cal
     """One beat after the other until `wait(seconds)` says that it is over. A beat is always finished."""
     over = False
     while not over:
-        told = _tried(app, now())
+        told = _tried(app, now(), every)
         if told:
             with suppress(OSError):  # a full disk behind our output stops nothing
                 say(told)
         over = wait(every)
 
 
-def _tried(app: "App", now: datetime) -> str:
+def _tried(app: "App", now: datetime, every: float) -> str:
     """One beat; if it fails, that is said, and the next one tries again: what was not finished is still there."""
     try:
-        return one_beat(app, now)
+        return one_beat(app, now, every)
     except Exception as error:
         what = str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:300]  # a database names values on later lines
         return f"{now:%Y-%m-%d %H:%M:%S} UTC  this beat failed and will be tried again: {type(error).__name__}: {what}"
 
 
-def one_beat(app: "App", now: datetime) -> str:
-    """Let one beat pass; what it did in a line, empty if nothing. Another release that was applied meanwhile is taken up."""
+def one_beat(app: "App", now: datetime, every: float) -> str:
+    """Let one beat pass; what it did in a line, empty if nothing. Another release that was applied meanwhile is taken up.
+
+    That it went well is noted as a job that recurs after `every` seconds.
+    """
     from sop_engine.actions.beat import beat
     from sop_engine.actions.watch import watch
-    from sop_engine.store import audit
+    from sop_engine.store import audit, processes
 
     with app.transaction() as tx:
         zone = app.live(tx).zone
@@ -87,9 +92,13 @@ def one_beat(app: "App", now: datetime) -> str:
     did = ", ".join(part for part in (did, stopped) if part)
     with app.transaction() as tx:
         audit.seal(tx, now)
+        processes.job_done(tx, BEAT, timedelta(seconds=every), now)
     return f"{now.astimezone(zone):%Y-%m-%d %H:%M:%S}  {did}" if did else ""
 
 
-def _check_applied(app: "App") -> None:
+def _begin(app: "App") -> None:
+    from sop_engine.store import processes
+
     with app.transaction() as tx:
         app.live(tx)
+        processes.only_jobs(tx, [BEAT])

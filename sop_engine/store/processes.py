@@ -1,5 +1,6 @@
 """Remembers which processes work on this database, and how the recurring jobs of the leader went."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,6 +39,11 @@ def job_done(tx: Connection, name: str, every: timedelta, at: datetime) -> None:
 def job_failed(tx: Connection, name: str, every: timedelta, at: datetime, error: str) -> None:
     """A job did not go well, and why; without personal data."""
     _put(tx, jobs, name, {"failed_at": at, "every_s": max(1, round(every.total_seconds())), "error": error[:300]}, {})
+
+
+def only_jobs(tx: Connection, names: Iterable[str]) -> None:
+    """From now on these recur and no others: what another kind of process did is not missed."""
+    tx.execute(delete(jobs).where(jobs.c.name.not_in(list(names))))
 
 
 def _put(tx: Connection, table: Table, name: str, values: dict[str, Any], first: dict[str, Any]) -> None:

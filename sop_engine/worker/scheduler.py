@@ -133,6 +133,8 @@ class Scheduler:
         from apscheduler.triggers.interval import IntervalTrigger
 
         app, jobs = self.opener(), list(self.jobs)
+        with app.transaction() as tx:
+            processes.only_jobs(tx, [job.name for job in jobs])
         own = replace(app)
         leader = Leader(own, self.name, after=lambda: watch_pulse(own, self.memory, self.clock()))
         scheduler = BackgroundScheduler(

@@ -16,6 +16,7 @@ from sop_engine.store.safety_tables import JobRow, LeaseRow
 from sop_engine.store.versions import set_mark
 from tests.processes import Process, until
 from tests.servers import Server, start_postgres
+from tests.worker.production import PROJECT, TEXT
 
 pytestmark = pytest.mark.slow
 leases, jobs = table_of(LeaseRow), table_of(JobRow)
@@ -77,6 +78,23 @@ def test_a_port_that_is_taken_is_one_sentence(folder: Path) -> None:
     with Process(["web", "--port", "0"], folder) as web, Process(["web", "--port", web.address().rpartition(":")[2]], folder) as second:
         assert second.process.wait(60) == 1
         assert second.err.startswith("Error: cannot listen at 127.0.0.1, port ")
+
+
+def test_beside_sop_run_it_is_ready_also_after_a_scheduler_worked_here(folder: Path) -> None:
+    (folder / "playbooks/shop.yml").write_text(PROJECT.replace("CHANNEL", "outbox"), "utf-8")
+    (folder / "templates").mkdir()
+    (folder / "templates/hello.md").write_text(TEXT, "utf-8")
+    with Process(["apply", "--yes", "--no-test"], folder) as apply:
+        assert apply.process.wait(60) == 0, apply.err
+    engine = open_engine(f"sqlite:///{folder / 'sop.db'}")
+    with transaction(engine) as tx:
+        tx.execute(insert(jobs).values(name="release", every_s=1, ok_at=datetime.now(UTC) - timedelta(days=1)))
+    with Process(["web", "--port", "0"], folder) as web, Process(["run", "--every", "1"], folder) as run:
+        address = web.address()
+        until(lambda: ask(f"{address}/readyz")[0] == 200, what="ready")
+        assert 'sop_job_age_seconds{job="beat"}' in ask(f"{address}/metrics")[1]
+        assert (run.end(), web.end()) == (0, 0)
+    engine.dispose()
 
 
 @pytest.fixture
