@@ -82,7 +82,7 @@ class Databases:
 
     def create(self, name: str, *, template: str = "template0") -> str:
         """The address of a new database."""
-        self.admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # half the time of WAL_LOG without fsync
         at = self.admin.info
         return f"postgresql://{at.user}:{at.password}@{at.host}:{at.port}/{name}"
 
