@@ -8,8 +8,10 @@ from sqlalchemy import Engine, insert
 
 from sop_engine.actions import stopping
 from sop_engine.actions.apply import Options
+from sop_engine.actions.ingest import record_events
 from sop_engine.actions.planning import plan_of
 from sop_engine.core import ramp
+from sop_engine.core.records import UserRecord
 from sop_engine.store import runs
 from tests.shop import Shop, keys
 
@@ -44,15 +46,14 @@ def applied(engine: Engine, changed: str = CHANGED, *, a_day: int = 100, options
     shop = Shop(engine, FLOW, start="2025-03-01 09:00")
     starts(shop, a_day)
     shop.apply(changed, options=options)
-    for key in keys(USERS):
-        shop.user(key)
+    shop.users([UserRecord(key, shop.now, {"phone": "13800000000"}) for key in keys(USERS)])
     return shop
 
 
 def versions(shop: Shop) -> list[int]:
     """The version of the newest run of each user, after one more cart of everybody."""
-    for key in keys(USERS):
-        shop.event(key, "cart")
+    record_events(shop.app, [shop.record(key, "cart", shop.local(), {}) for key in keys(USERS)], shop.now)
+    shop.beat()
     return [shop.runs(key)[-1].version for key in keys(USERS)]
 
 

@@ -14,7 +14,7 @@ from tests.test_house import nodes, python_files
 
 pytestmark = pytest.mark.slow
 
-FEW = 30
+FEW = 24
 
 
 @pytest.mark.parametrize("ability", ABILITIES)
@@ -34,7 +34,7 @@ def test_f01_f02_f03_f04_f05_every_crash_on_postgresql_sends_once_or_parks(tmp_p
         folder.mkdir()
         bench, tally = Bench(folder, ability, url), Tally()
         bench.prepare()
-        explore(bench, tally, most=15)
+        explore(bench, tally, most=10)
         assert (tally.duplicates, tally.losses, tally.wrong) == ([], [], [])
     migrated_postgres.drop(url.rpartition("/")[2])
 

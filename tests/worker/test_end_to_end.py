@@ -63,8 +63,8 @@ def test_an_event_is_answered_through_scheduler_redis_and_worker_once(production
 
 
 def test_workers_and_scheduler_may_be_killed_at_any_moment(production: Production) -> None:
-    carts(production, 600)
-    for round_ in range(4):
+    carts(production, 400)
+    for round_ in range(2):
         scheduler, worker = production.start("scheduler"), production.start("worker")
         sent = (round_ + 1) * 100
         until(lambda sent=sent: states(production).get("sent", 0) >= sent, told=production.logs)
@@ -73,10 +73,10 @@ def test_workers_and_scheduler_may_be_killed_at_any_moment(production: Productio
             process.wait(20)
     production.start("scheduler")
     production.start("worker")
-    until(lambda: states(production) == {"sent": 600}, told=lambda: f"{states(production)} {production.logs()}")
+    until(lambda: states(production) == {"sent": 400}, told=lambda: f"{states(production)} {production.logs()}")
     with production.app.transaction() as tx:
         keys = [row.key for row in outbox.list_outbox(tx, limit=10_000)]
-    assert len(keys) == len(set(keys)) == 600
+    assert len(keys) == len(set(keys)) == 400
 
 
 def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_wakes(production: Production) -> None:
