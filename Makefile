@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FAST := not server and not slow
+HANDS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) # tests at a time: one more than cores, for some wait for servers
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run check test simulate bench lint migration migrations-first constraints chaos faults kills race planted soak
@@ -20,7 +21,7 @@ check: .venv/test.stamp lint ## the fast checks: style, types, arrows, tests wit
 	$(BIN)/python -m pytest -q -n auto -m "$(FAST)"
 
 test: .venv/test.stamp lint ## everything: also PostgreSQL, Redis and the slow tests
-	$(BIN)/python -m pytest -q -n auto --durations=10
+	$(BIN)/python -m pytest -q -n $(HANDS) --durations=10
 
 simulate: .venv/test.stamp ## 100,000 simulated experiments a check: what the methods of sop compare promise
 	$(BIN)/python -m tests.core.stats.simulated_checks

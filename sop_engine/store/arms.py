@@ -86,22 +86,11 @@ def list_assigned(tx: Connection, trial: Trial) -> list[Assigned]:
     """Everybody with a recorded arm and a run, by user."""
     first, a, r = _first(trial), assignments.c, runs.c
     columns = (
-        a.user_id,
-        users.c.key,
-        a.variant,
-        a.held_out,
-        a.at,
-        r.id,
-        r.flow,
-        r.version,
-        r.started_at,
-        r.ended_at,
-        r.end_reason,
-        r.goal_at,
-        r.counted_goals,
+        *(a.user_id, users.c.key, a.variant, a.held_out, a.at),
+        *(r.id, r.flow, r.version, r.started_at, r.ended_at, r.end_reason, r.goal_at, r.counted_goals),
     )
     statement = (
-        select(*columns, r.goal_at, r.counted_goals)
+        select(*columns)
         .join(first, first.c.user_id == a.user_id)
         .join(runs, r.id == first.c.run_id)
         .join(users, users.c.id == a.user_id)

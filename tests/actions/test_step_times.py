@@ -88,6 +88,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # days are reckoned outside of any database
 @pytest.mark.parametrize(("schedule", "start", "days"), EVERY)
 def test_a_repeated_step_comes_on_its_days(engine: Engine, schedule: str, start: str, days: list[str]) -> None:
     calendar = "calendars:\n  cn: {weekend: [sat, sun], holidays: [2025-04-04 to 2025-04-06], workdays: [2025-04-27], until: 2025-12-31}\n"

@@ -84,3 +84,13 @@ def test_every_test_has_a_database_of_its_own(engine: Engine) -> None:
 
 
 test_and_the_next_one_finds_it_empty = test_every_test_has_a_database_of_its_own
+
+
+@pytest.mark.server
+def test_changes_of_touches_are_noted_row_by_row_for_a_join_of_all_takes_the_square_of_their_number(migrated_postgres: Databases) -> None:
+    engine = open_engine(migrated_postgres.copy())
+    with engine.connect() as tx:
+        sql = "SELECT tgtype::int & 1, tgnewtable IS NULL FROM pg_trigger WHERE tgname = 'touches_note_changes'"
+        assert tx.execute(text(sql)).one() == (1, True)
+    engine.dispose()
+    migrated_postgres.drop(str(engine.url.database))

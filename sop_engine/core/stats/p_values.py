@@ -62,13 +62,12 @@ def fisher(x1: int, n1: int, x0: int, n0: int) -> float:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Adjusted so that the chance of any false one among them is kept (Holm 1979): the smallest times their number, and so on down."""
-    # Written out: statsmodels' multipletests sweeps the whole process for garbage at every call, which takes a tenth of a second.
-    found, largest = [0.0] * len(values), 0.0
-    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
-        found[index] = largest
-    return found
+    """Adjusted so that the chance of any false one among them is kept (Holm 1979)."""
+    from statsmodels.stats.multitest import multipletests
+
+    if len(values) < 2:
+        return list(values)  # nothing to adjust; the library sweeps the whole process for garbage at every call
+    return [float(p) for p in multipletests(list(values), method="holm")[1]]
 
 
 def benjamini_hochberg(values: Sequence[float]) -> list[float]:
