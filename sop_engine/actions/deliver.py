@@ -48,8 +48,8 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
         return 0
     watch = Watch(app, now)
     everything = app.rehearsal is not None or app.lease_clock is None  # nobody waits for a made-up clock
-    rounds = _Rounds(list(hints), everything, app.settings.sending == "live")
     account, handed = _account(app, hints, now), 0
+    rounds = _Rounds(list(hints), everything, app.settings.sending == "live", app.round_sizes.get(account))
     try:
         while batch := rounds.next():
             if watch.spent >= app.ladder.begin:
@@ -62,6 +62,7 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
             handed += _deliver_round(app, paced(app, batch, watch.now), watch)
             rounds.grow(watch.spent - begun)
     finally:
+        app.round_sizes[account] = rounds.size
         if app.seats is not None:
             app.seats.leave()
     return handed
@@ -115,10 +116,11 @@ class _Rounds:
     left: list[tuple[int, int]]
     everything: bool
     calls: bool
+    last: int | None  # what the message before of the same account came to
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = len(self.left) if self.everything else 1 if self.calls else FIRST_TOGETHER
+        self.size = len(self.left) if self.everything else self.last or (1 if self.calls else FIRST_TOGETHER)
 
     def next(self) -> list[tuple[int, int]]:
         batch, self.left = self.left[: self.size], self.left[self.size :]

@@ -216,3 +216,26 @@ def test_f71_one_call_of_a_batch_that_hangs_is_unknown_alone_and_ends_within_the
     assert Counter(shop.states()) == {"hi:sent": 19, "hi:failed:outcome_unknown": 1}
     assert len(provider.handed) == 20
     assert holds(shop) == []
+
+
+def test_a_quick_account_shares_one_intent_from_its_second_message_on_and_a_slow_one_none(engine: Engine) -> None:
+    together: list[int] = []
+
+    def look(_message: Message) -> None:
+        seconds.passed += took
+        together.append(shop.states().count("hi:sending"))
+
+    took = 0.001
+    shop = begin(engine, Scripted(before=look), 80)
+    shop.jump("2025-03-01 11:00")
+    seconds = in_real_time(shop)
+    hints = shop.claim()
+    shop.deliver(hints[:20])
+    assert together[0] == 1
+    shop.deliver(hints[20:40])
+    assert together[20] == 20
+    took = 2.0
+    shop.deliver(hints[40:60])
+    took = 0.001
+    shop.deliver(hints[60:])
+    assert together[-20] < 20
