@@ -26,8 +26,8 @@ class Times:
 
     @property
     def cpu_seconds(self) -> float:
-        """Median CPU seconds, of all threads and children."""
-        return median(self.cpu)
+        """Median CPU seconds, of all threads and children; 0 where other processes did the work."""
+        return median(self.cpu) if self.cpu else 0.0
 
 
 @dataclass
