@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 
 import redis
 
-from tests.servers import Server
-
 COMMIT = b"COMMIT"
 
 
@@ -35,11 +33,6 @@ def flush(redis_url: str) -> None:
     """Redis forgets everything."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-
-
-def restart(server: Server) -> None:
-    """Kill a server of ours and start it again at the same address."""
-    server.restart()
 
 
 class Proxy:

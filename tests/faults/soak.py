@@ -10,7 +10,7 @@ from random import Random
 from threading import Event
 
 from tests.faults.figures import figure
-from tests.faults.nemesis import flush, hurt, restart
+from tests.faults.nemesis import flush, hurt
 from tests.faults.wave import Wave
 from tests.servers import Server, start_postgres, start_redis
 
@@ -40,8 +40,8 @@ def main() -> int:
 def _live(wave: Wave, postgres: Server, broker: Server, minutes: float, drawn: Random) -> int:
     wave.work(workers=2)
     harms: list[Callable[[], object]] = [
-        lambda: restart(broker),
-        lambda: restart(postgres),
+        broker.restart,
+        postgres.restart,
         lambda: flush(broker.url),
         lambda: hurt(drawn.choice(wave.production.processes).pid, signal.SIGKILL),
         lambda: wave.provider.script("accept_500", "503", "429"),

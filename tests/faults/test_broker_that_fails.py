@@ -21,7 +21,6 @@ from sop_engine.core.records import UserRecord
 from sop_engine.settings import Settings
 from sop_engine.worker.broker import Redis
 from sop_engine.worker.tasks import Broker, celery_app
-from tests.faults.nemesis import restart
 from tests.servers import Server, start_redis
 from tests.shop import Shop, keys
 from tests.shop_project import Scripted
@@ -129,7 +128,7 @@ def test_f18_hints_of_an_old_snapshot_are_dropped_and_counted_and_send_nothing(
     line.shop.deliver(line.take())
     assert line.sent_once
     line.let_go()
-    restart(line.server)
+    line.server.restart()
     old = line.take()
     assert len(old) == MANY
     with (tmp_path / "log").open("w") as log:

@@ -8,7 +8,7 @@ from signal import SIGKILL
 
 import pytest
 
-from tests.faults.nemesis import flush, restart
+from tests.faults.nemesis import flush
 from tests.faults.wave import Wave
 from tests.servers import Server, start_postgres, start_redis
 from tests.worker.production import signal_group
@@ -38,13 +38,13 @@ def test_f15_f17_f19_f24_redis_dies_and_forgets_then_postgresql_dies_with_a_work
 
     def everything() -> None:
         signal_group(wave.production.processes[1], SIGKILL)
-        restart(broker)
-        restart(postgres)
+        broker.restart()
+        postgres.restart()
 
     wave = Wave.make(tmp_path, postgres.url, broker.url, many=MANY)
     try:
         wave.work()
-        wave.when_sent(MANY // 10, lambda: restart(broker))
+        wave.when_sent(MANY // 10, broker.restart)
         wave.when_sent(MANY // 3, lambda: flush(broker.url))
         wave.when_sent(MANY * 2 // 3, everything)
         wave.finish()
