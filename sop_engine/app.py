@@ -67,7 +67,6 @@ class Pace(Protocol):
 
     def take(self, tx: "Connection", account: str, wanted: int) -> tuple[int, timedelta]:
         """How many of `wanted` calls may be made now, and how long the next one has to wait."""
-        ...
 
 
 class Seats(Protocol):
@@ -75,15 +74,12 @@ class Seats(Protocol):
 
     def take(self, account: str) -> bool:
         """Whether this process may call the account now; asked again before every round."""
-        ...
 
     def note(self, account: str, seconds: float) -> None:
         """A call to the account took so long."""
-        ...
 
     def leave(self) -> None:
         """This process is done with its message."""
-        ...
 
 
 @dataclass
@@ -284,19 +280,9 @@ def adapter_for(app: App, channel: "Channel") -> "Adapter":
 
 
 def _outbox_row(message: "Message", channel: "Channel") -> dict[str, object]:
-    return {
-        "key": message.key,
-        "at": message.now,
-        "channel": channel.name,
-        "via": channel.via,
-        "user_id": message.user_id,
-        "address": message.to,
-        "subject": message.subject,
-        "text": message.text,
-        "template": message.template,
-        "purpose": message.purpose,
-        "test": message.test,
-    }
+    same = ("key", "user_id", "subject", "text", "template", "purpose", "test")
+    row = {name: getattr(message, name) for name in same}
+    return {**row, "at": message.now, "address": message.to, "channel": channel.name, "via": channel.via}
 
 
 def open_app(settings: Settings, *, hurried: bool = False) -> App:

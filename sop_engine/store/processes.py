@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, update
+from sqlalchemy import Connection, Table, delete
+from sqlalchemy.dialects.postgresql import insert as upsert_pg
+from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
 from sop_engine.store.columns import table_of
 from sop_engine.store.safety_tables import JobRow, ProcessRow
@@ -47,6 +49,8 @@ def only_jobs(tx: Connection, names: Iterable[str]) -> None:
 
 
 def _put(tx: Connection, table: Table, name: str, values: dict[str, Any], first: dict[str, Any]) -> None:
-    if tx.execute(update(table).where(table.c.name == name).values(values)).rowcount == 0:
-        defaults = {"error": ""} if table is jobs else {}
-        tx.execute(insert(table).values(**defaults | first | values, name=name))
+    """Write a row of this name in one statement: two who are new at the same moment do not collide."""
+    upsert = upsert_pg(table) if tx.dialect.name == "postgresql" else upsert_lite(table)
+    defaults = {"error": ""} if table is jobs else {}
+    new = upsert.values(**defaults | first | values, name=name)
+    tx.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
