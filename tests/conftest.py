@@ -7,6 +7,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -98,9 +99,17 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 def _on_sqlite(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with sqlite_copy(request.getfixturevalue("migrated_sqlite")) as engine:
+        yield engine
+
+
+@contextmanager
+def sqlite_copy(migrated: sqlite3.Connection) -> Iterator[Engine]:
+    """A fresh copy of a migrated database in memory."""
     engine = open_engine("sqlite://")
     copy = engine.raw_connection()
-    request.getfixturevalue("migrated_sqlite").backup(copy.driver_connection)
+    assert isinstance(copy.driver_connection, sqlite3.Connection)
+    migrated.backup(copy.driver_connection)
     copy.close()
     yield engine
     engine.dispose()

@@ -64,7 +64,6 @@ class Server:
         while not self.start():
             self.kill()
             assert time.monotonic() < deadline, f"{self.command[0]} does not start again"
-            time.sleep(0.2)
 
     def stop(self) -> None:
         """End our process and remove its folder."""

@@ -8,7 +8,6 @@ import argparse
 import random
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -18,6 +17,7 @@ from sop_engine.actions.compare import compare_playbook
 from sop_engine.actions.ingest import record_events
 from sop_engine.store.engine import open_engine
 from sop_engine.store.migrate import upgrade
+from tests.conftest import sqlite_copy
 from tests.shop import Shop
 
 FIRST = date(2025, 3, 1)
@@ -56,18 +56,6 @@ class Lived:
     verdict: str
 
 
-@contextmanager
-def database(migrated: sqlite3.Connection) -> Iterator[Engine]:
-    """A fresh copy of a migrated database in memory."""
-    engine = open_engine("sqlite://")
-    copy = engine.raw_connection()
-    assert isinstance(copy.driver_connection, sqlite3.Connection)
-    migrated.backup(copy.driver_connection)
-    copy.close()
-    yield engine
-    engine.dispose()
-
-
 def live(engine: Engine, seed: int, effect: float, size: Size) -> Lived:
     """Users have a cart at noon; one in ten, and `effect` more of those who get the message, orders within three days after it.
     Every morning the report is read, until it has a verdict or all windows are over.
@@ -104,7 +92,7 @@ def _day(shop: Shop, today: date, open_: bool, chance: tuple[random.Random, floa
 def live_all(migrated: sqlite3.Connection, seeds: Sequence[int], effect: float, size: Size) -> Iterator[Lived]:
     """One shop after the other, each on a database of its own."""
     for seed in seeds:
-        with database(migrated) as engine:
+        with sqlite_copy(migrated) as engine:
             yield live(engine, seed, effect, size)
 
 

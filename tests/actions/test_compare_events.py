@@ -3,8 +3,6 @@
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -18,7 +16,7 @@ from sop_engine.core.comparison.clock import Outcome, Window
 from sop_engine.core.comparison.exported import as_json
 from sop_engine.core.records import EventRecord
 from sop_engine.store.arms import Trial
-from sop_engine.store.engine import open_engine
+from tests.conftest import sqlite_copy
 from tests.shop import Shop, keys
 
 pytestmark = pytest.mark.slow
@@ -34,18 +32,6 @@ steps:
   hello: {at: day 0 20:00, send: hello_push}
 """
 MANY = 40
-
-
-@contextmanager
-def another_database(migrated: sqlite3.Connection) -> Iterator[Engine]:
-    """A fresh database beside that of the test."""
-    engine = open_engine("sqlite://")
-    copy = engine.raw_connection()
-    assert isinstance(copy.driver_connection, sqlite3.Connection)
-    migrated.backup(copy.driver_connection)
-    copy.close()
-    yield engine
-    engine.dispose()
 
 
 def begun(engine: Engine) -> Shop:
@@ -75,7 +61,7 @@ def read(shop: Shop) -> str:
 
 
 def test_the_order_in_which_events_come_and_their_repetition_change_no_byte_of_the_report(migrated_sqlite: sqlite3.Connection) -> None:
-    with another_database(migrated_sqlite) as first:
+    with sqlite_copy(migrated_sqlite) as first:
         shop = begun(first)
         listed = what_happened(shop)
         record_events(shop.app, listed, shop.now)
@@ -84,7 +70,7 @@ def test_the_order_in_which_events_come_and_their_repetition_change_no_byte_of_t
     told = json.loads(expected)
     assert all(5 < arm["won_back"] < arm["mature"] for arm in told["arms"]) and told["source"]["about"]["refunded_later"] == 0
     for seed in (1, 2):
-        with another_database(migrated_sqlite) as second:
+        with sqlite_copy(migrated_sqlite) as second:
             shop = begun(second)
             shuffled = [*what_happened(shop)] * 2
             random.Random(seed).shuffle(shuffled)

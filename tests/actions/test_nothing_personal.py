@@ -81,7 +81,7 @@ def test_marked_values_are_nowhere_to_be_seen_from_outside(
     with HttpServer(500, unfriendly.encode()) as server:
         webhook = Webhook(Endpoint(f"http://127.0.0.1:{server.port}/{SECRET}", (SECRET,), (("x-token", SECRET),), loopback=True))
         channels = {"push": webhook, "mail": Scripted([DeliveryError("unknown", "no_answer", unfriendly), RuntimeError(unfriendly)])}
-        shop = Shop(engine, FLOW, texts=TEXTS, channels=channels, start="2025-03-01 09:00")  # type: ignore[arg-type]
+        shop = Shop(engine, FLOW, texts=TEXTS, channels=channels, start="2025-03-01 09:00")
         shop.codes("tens", CODE)
         shop.user(KEY, phone=PHONE, mail=MAIL, mail_ok=True, name=NAME)
         with span("day", count=1):

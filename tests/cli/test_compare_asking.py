@@ -12,21 +12,12 @@ from sop_engine.core.records import UserRecord
 from sop_engine.store.engine import open_engine
 from sop_engine.store.migrate import upgrade
 from tests import shop as made_up
+from tests.actions.test_compare_arms import BACK
 from tests.cli.conftest import Shop
 from tests.shop import keys
 
 pytestmark = pytest.mark.slow
 
-BACK = """
-playbook: back
-intent: win_back
-start: {enter: quiet >= 30}
-goal: {event: order, within: 14d}
-holdout: 50%
-experiment: {planned_per_arm: 100}
-steps:
-  hello: {at: day 0 20:00, send: hello_push}
-"""
 CART = """
 playbook: cart
 intent: cultivate

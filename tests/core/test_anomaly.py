@@ -10,7 +10,7 @@ UNKNOWN = "had an unknown outcome"
 
 
 def keys(found: object) -> list[str]:
-    return [f.key for f in found]  # type: ignore[attr-defined]
+    return [f.key for f in found]
 
 
 @pytest.mark.parametrize(("forecast", "most"), [(0, 50), (1, 51), (100, 200), (1001, 1551)])

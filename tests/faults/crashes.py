@@ -105,7 +105,7 @@ class Bench:
     def _open(self) -> tuple[Shop, FileProvider]:
         engine = open_engine(self.url or f"sqlite:///{self.folder / 'now.db'}", durable=self.durable)
         provider = FileProvider(self.log, ABILITIES[self.ability], datetime.min)
-        shop = Shop(engine, start=DUE, channels={"sms": provider})  # type: ignore[dict-item]
+        shop = Shop(engine, start=DUE, channels={"sms": provider})
         shop.app.settings = Settings.model_construct(sending="live")
         return shop, provider
 

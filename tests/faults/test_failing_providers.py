@@ -66,7 +66,7 @@ def test_f34_a_provider_that_takes_nothing_and_says_nothing_gets_it_later_where_
     engine: Engine, tmp_path: Path, ability: str
 ) -> None:
     provider = FileProvider(tmp_path / "log", ABILITIES[ability], datetime.min, ["lost"] * 3)
-    shop = begin(engine, provider, 3)  # type: ignore[arg-type]
+    shop = begin(engine, provider, 3)
     for minute in (0, 1, 2, 4, 10, 40):
         shop.jump(f"2025-03-01 11:{minute:02}")
         provider.now = shop.now

@@ -74,7 +74,7 @@ def engine_once(migrated_sqlite: object) -> Iterator[Engine]:
     """A fresh SQLite database in memory."""
     engine = open_engine("sqlite://")
     copy = engine.raw_connection()
-    migrated_sqlite.backup(copy.driver_connection)  # type: ignore[attr-defined]
+    migrated_sqlite.backup(copy.driver_connection)
     copy.close()
     yield engine
     engine.dispose()
@@ -96,7 +96,7 @@ def test_f66_all_three_at_once_for_days_place_everybody_once_and_nobody_is_seen_
     def look() -> None:
         with postgres.connect() as looking:
             while not over.is_set():
-                seen.add(tuple(looking.execute(PLACED).one()))  # type: ignore[arg-type]
+                seen.add(tuple(looking.execute(PLACED).one()))
                 looking.rollback()
 
     looker = Thread(target=guarded, args=(look,))

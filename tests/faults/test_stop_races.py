@@ -102,4 +102,4 @@ def test_f50_no_intent_is_committed_after_a_stop_it_has_not_seen(engine: Engine,
 
 def _older(tx: object, version: int) -> int:
     statement = select(func.count()).select_from(rows).where(rows.c.switch < version)
-    return int(tx.execute(statement).scalar_one())  # type: ignore[attr-defined]
+    return int(tx.execute(statement).scalar_one())

@@ -71,4 +71,4 @@ def test_the_broker_keeps_no_results_repeats_nothing_and_takes_json_alone() -> N
 
 def test_without_redis_a_worker_says_what_to_set() -> None:
     with pytest.raises(Refused, match="set SOP_REDIS_URL"):
-        celery_app(Settings.model_construct(redis_url=""), lambda: None)  # type: ignore[arg-type,return-value]
+        celery_app(Settings.model_construct(redis_url=""), lambda: None)

@@ -87,7 +87,7 @@ def ratio(inputs: Any) -> Any:
 
 def adjust(inputs: Any) -> Any:
     how = {"holm": p_values.holm, "BH": p_values.benjamini_hochberg, "bonferroni": lambda p: p_values.adjusted(p, at_end=False)}
-    return how[inputs["method"]](inputs["p"])  # type: ignore[operator]
+    return how[inputs["method"]](inputs["p"])
 
 
 def size(inputs: Any) -> Any:
