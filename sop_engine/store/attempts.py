@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
+from sop_engine.store.bulk import add_rows, change_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import TouchRow
 from sop_engine.store.safety_tables import AttemptRow, LateResultRow
@@ -47,26 +48,22 @@ class Settlement:
 
 def begin(tx: Connection, new: Sequence[Attempt]) -> None:
     """Store what is about to be called."""
-    if new:
-        tx.execute(insert(attempts), [{f: getattr(one, f) for f in Attempt.__dataclass_fields__} for one in new])
+    add_rows(tx, attempts, [{f: getattr(one, f) for f in Attempt.__dataclass_fields__} for one in new])
 
 
 def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
     """Store how calls ended."""
-    c = attempts.c
-    mine = c.touch_id == bindparam("touch"), c.epoch == bindparam("of_epoch"), (c.outcome == "open") | (c.outcome == "unclear")
-    told: dict[str, Any] = {"outcome": bindparam("how"), "reason": bindparam("why"), "provider_id": bindparam("given")}
-    if settled:
-        rows = [{"touch": s.touch_id, "of_epoch": s.epoch, "how": s.outcome, "why": s.reason, "given": s.provider_id} for s in settled]
-        tx.execute(update(attempts).where(*mine).values(**told, settled_at=at), rows)
+    rows = [{**_told(s), "settled_at": at} for s in settled]
+    change_rows(tx, attempts, rows, by=("touch_id", "epoch"), states=["open", "unclear"], state="outcome")
 
 
 def add_late(tx: Connection, late: Sequence[Settlement], at: datetime) -> None:
     """Keep answers that came too late to be written on the touch."""
-    if late:
-        rows = [{"touch_id": s.touch_id, "epoch": s.epoch, "at": at, "outcome": s.outcome, "reason": s.reason, "provider_id": s.provider_id}
-                for s in late]  # fmt: skip
-        tx.execute(insert(late_results), rows)
+    add_rows(tx, late_results, [{**_told(s), "at": at} for s in late])
+
+
+def _told(s: Settlement) -> dict[str, Any]:
+    return {"touch_id": s.touch_id, "epoch": s.epoch, "outcome": s.outcome, "reason": s.reason, "provider_id": s.provider_id}
 
 
 def are_begun(tx: Connection, new: Mapping[int, tuple[int, str]], at: datetime) -> bool:

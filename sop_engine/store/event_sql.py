@@ -58,10 +58,10 @@ class EventSql:
             return ""
         return self.days_back(*aggregate.window)
 
-    def days_back(self, oldest: int, newest: int) -> str:
+    def days_back(self, oldest: int, newest: int, *, of: str = "e.day") -> str:
         """Whether an event is from so many days back to so many days back (of 0: to today, as all that are seen)."""
-        since = f"e.day >= {self.today} - {oldest}"
-        return f"{since} AND e.day <= {self.today} - {newest}" if newest else since
+        since = f"{of} >= {self.today} - {oldest}"
+        return f"{since} AND {of} <= {self.today} - {newest}" if newest else since
 
     def _where(self, aggregate: Aggregate) -> str:
         def read(ref: Ref) -> str:

@@ -36,8 +36,11 @@ def read_facts(tx: Connection, project: Project, names: Iterable[str], scope: Sc
     """By user: the value of each name (`Ref.key`: a plain name, `T.before`, `T.days`), None where unknown. Raises NotFound."""
     if scope.is_empty:
         return {}
+    asked = frozenset(names)
+    if not asked and scope.user_ids is not None:
+        return {user_id: {} for user_id in scope.user_ids}
     given = known(tx, project, now)
-    plan = _plan(given, scope.shape, frozenset(names))
+    plan = _plan(given, scope.shape, asked)
     if plan.running_out and scope.user_ids is not None:
         # A window in minutes or hours is brought up to date whenever somebody asks.
         recompute(tx, project, scope, now, only=set(plan.running_out))

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BindParameter, Connection, Integer, bindparam, insert, or_, select
+from sqlalchemy import Connection, Integer, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert_pg
 from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
 from sop_engine.core.conditions import Value
 from sop_engine.core.run import to_json
+from sop_engine.store.bulk import add_rows, among, put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.tables import MoveRow, OverrideRow, PlacementRow
 
@@ -19,11 +20,10 @@ move_rows = table_of(MoveRow)
 overrides = table_of(OverrideRow)
 
 # Written once, for every round of events needs them.
-_IDS: BindParameter[int] = bindparam("ids", expanding=True)
 _PLACED = [placements.c[name] for name in ("user_id", "model", "level", "before", "since_day")]
-_CURRENT = select(*_PLACED).where(placements.c.user_id.in_(_IDS))
+_CURRENT = select(*_PLACED).where(among(placements.c.user_id))
 _VALID = or_(overrides.c.until_day.is_(None), overrides.c.until_day >= bindparam("day", type_=Integer()))
-_BY_HAND = select(overrides.c.user_id, overrides.c.name, overrides.c.value).where(overrides.c.user_id.in_(_IDS), _VALID)
+_BY_HAND = select(overrides.c.user_id, overrides.c.name, overrides.c.value).where(among(overrides.c.user_id), _VALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def facts_of(placed: Placed, day: int) -> dict[str, Value | None]:
 def current_levels(tx: Connection, user_ids: Iterable[int]) -> dict[int, dict[str, Placed]]:
     """By user and model."""
     found: dict[int, dict[str, Placed]] = {}
-    for row in tx.execute(_CURRENT, {"ids": list(user_ids)}):
+    for row in tx.execute(_CURRENT, {"ids": user_ids}):
         found.setdefault(row.user_id, {})[row.model] = Placed(row.model, row.level, row.before, row.since_day)
     return found
 
@@ -67,7 +67,7 @@ def current_levels(tx: Connection, user_ids: Iterable[int]) -> dict[int, dict[st
 def levels_by_hand(tx: Connection, user_ids: Iterable[int], day: int) -> dict[int, dict[str, str | None]]:
     """By user: names set by hand that still hold on this day."""
     found: dict[int, dict[str, str | None]] = {}
-    for row in tx.execute(_BY_HAND, {"ids": list(user_ids), "day": day}):
+    for row in tx.execute(_BY_HAND, {"ids": user_ids, "day": day}):
         found.setdefault(row.user_id, {})[row.name] = row.value
     return found
 
@@ -92,17 +92,12 @@ def write_moves(tx: Connection, moved: Sequence[Moved], *, cause: str, events: M
         }
         for m in moved
     ]
-    tx.execute(insert(move_rows), history)
-    upsert = (upsert_pg if tx.dialect.name == "postgresql" else upsert_lite)(placements)
-    values = {"level": upsert.excluded.level, "before": upsert.excluded.before, "since_at": upsert.excluded.since_at}
-    statement = upsert.on_conflict_do_update(
-        index_elements=["model", "user_id"], set_={**values, "since_day": upsert.excluded.since_day, "cause": upsert.excluded.cause}
-    )
+    add_rows(tx, move_rows, history)
     rows = [
         {"model": m.model, "user_id": m.user_id, "level": m.new, "before": m.old, "since_at": m.at, "since_day": m.day, "cause": cause}
         for m in moved
     ]
-    tx.execute(statement, rows)
+    put_rows(tx, placements, rows, key=("model", "user_id"))
 
 
 @dataclass(frozen=True, slots=True)

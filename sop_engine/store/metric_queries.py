@@ -22,6 +22,7 @@ class MetricQueries:
         self.to = to
         self.sql = EventSql(to, project)
         self.source, self.only = scope.joined(to, "events", "e", "user_id")
+        self.day = "e.day" if scope.is_many else "+e.day"  # of few users nothing is looked up by its day
         self.with_: list[str] = []
         self.sources: list[str] = []
         self.columns: Columns = {}
@@ -46,7 +47,7 @@ class MetricQueries:
         windows = [a.window for a in members if a.window is not None]
         if len(windows) < len(members):
             return seen
-        return f"{seen} AND {self.sql.days_back(max(w[0] for w in windows), min(w[1] for w in windows))}"
+        return f"{seen} AND {self.sql.days_back(max(w[0] for w in windows), min(w[1] for w in windows), of=self.day)}"
 
     def _name(self) -> str:
         name = f"g{len(self.sources)}"

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam, func, select, upd
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from sop_engine.core.errors import NotFound
+from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
 from sop_engine.store.tables import UserRow
 
@@ -21,7 +22,7 @@ BUCKETS = 64  # no more, or transactions about many users fill the lock table of
 _NUMBERS = func.unnest(bindparam("numbers", type_=ARRAY(Integer()))).column_valued("number")
 _ALONE = select(func.pg_advisory_xact_lock(LOCKS, _NUMBERS))
 _SHARED = select(func.pg_advisory_xact_lock_shared(LOCKS, _NUMBERS))
-_HELD = select(users.c.id).where(users.c.id.in_(bindparam("ids", expanding=True))).order_by(users.c.id).with_for_update()
+_HELD = select(users.c.id).where(among(users.c.id)).order_by(users.c.id).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Person:
 def people(tx: Connection, user_ids: Iterable[int]) -> dict[int, Person]:
     """By id."""
     c = users.c
-    rows = tx.execute(select(c.id, c.key, c.timezone, c.locale).where(c.id.in_(list(user_ids))))
+    rows = tx.execute(select(c.id, c.key, c.timezone, c.locale).where(among(c.id)), {"ids": user_ids})
     return {row.id: Person(*row) for row in rows}
 
 
@@ -123,7 +124,7 @@ def take_turns(tx: Connection, user_ids: Iterable[int]) -> dict[int, int]:
     ids = sorted(set(user_ids))
     lock_users(tx, ids)
     c = users.c
-    rows = tx.execute(update(users).where(c.id.in_(ids)).values(turn=c.turn + 1).returning(c.id, c.turn))
+    rows = tx.execute(update(users).where(among(c.id)).values(turn=c.turn + 1).returning(c.id, c.turn), {"ids": ids})
     return {row.id: row.turn for row in rows}
 
 

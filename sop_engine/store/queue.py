@@ -8,10 +8,14 @@ from math import ceil
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from sop_engine.core.run import Touch
+from sop_engine.store.bulk import among
 from sop_engine.store.touches import BRIEF, touch_of, touches
 
 _TIME = touches.c.due_at.type
 LANES = (0, 1)
+_QUEUED = select(*BRIEF).where(among(touches.c.id), touches.c.state == "queued")
+_HELD = select(touches.c.id, touches.c.epoch).where(among(touches.c.id), touches.c.state == bindparam("state"))
+_HELD = _HELD.order_by(touches.c.id).with_for_update()
 
 # Every flow with something due, by one step through the index for each flow, however many touches wait.
 _HEADS = text(
@@ -99,7 +103,7 @@ def rescue(tx: Connection, lease_time: datetime, look_at: datetime) -> tuple[int
 def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> list[Touch]:
     """The touches of these hints that are still queued under that epoch, in the order of the hints; others are stale."""
     by_id = dict(hints)
-    rows = tx.execute(select(*BRIEF).where(touches.c.id.in_(list(by_id)), touches.c.state == "queued"))
+    rows = tx.execute(_QUEUED, {"ids": by_id})
     found = {row.id: touch_of(row) for row in rows}
     return [t for i, epoch in hints if (t := found.get(i)) is not None and t.epoch == epoch]
 
@@ -107,8 +111,7 @@ def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> lis
 def hold(tx: Connection, listed: Sequence[Touch], state: str) -> list[Touch]:
     """Those that are in this state under the same epoch still; nobody else changes them before the end of the transaction."""
     epochs = {t.id: t.epoch for t in listed}
-    statement = select(touches.c.id, touches.c.epoch).where(touches.c.id.in_(list(epochs)), touches.c.state == state)
-    same = {r.id for r in tx.execute(statement.order_by(touches.c.id).with_for_update()) if epochs[r.id] == r.epoch}
+    same = {r.id for r in tx.execute(_HELD, {"ids": epochs, "state": state}) if epochs[r.id] == r.epoch}
     return [t for t in listed if t.id in same]
 
 

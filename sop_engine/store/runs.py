@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, func, or_, select, update
 
 from sop_engine.core.conditions import Value
 from sop_engine.core.enrolment import Past
 from sop_engine.core.run import Run, from_json, to_json
+from sop_engine.store.bulk import add_rows, among, change_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.people import take_turns
 from sop_engine.store.run_tables import AssignmentRow, RefusedStartRow, RunRow
@@ -20,11 +21,10 @@ assignments = table_of(AssignmentRow)
 refused_starts = table_of(RefusedStartRow)
 
 # The statements of every round of events are written once: building them anew costs more than running them.
-_IDS: BindParameter[int] = bindparam("ids", expanding=True)
-_BY_ID = select(runs).where(runs.c.id.in_(_IDS))
+_OF_USERS = among(runs.c.user_id)
+_BY_ID = select(runs).where(among(runs.c.id))
 _SEEN = or_(runs.c.state == "open", runs.c.close_at > bindparam("now", type_=runs.c.close_at.type))
-_CLOSE = update(runs).where(runs.c.id == bindparam("run")).values(close_at=bindparam("at"))
-_IN_SIGHT = select(runs).where(runs.c.user_id.in_(_IDS), _SEEN).order_by(runs.c.id)
+_IN_SIGHT = select(runs).where(_OF_USERS, _SEEN).order_by(runs.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,15 @@ def add_runs(tx: Connection, new: Sequence[NewRun]) -> list[int | None]:
     fresh = [one for one in new if (one.flow, one.user_id, one.start_key) not in known]
     if not fresh:
         return [None] * len(new)
-    statement = insert(runs).returning(runs.c.id, sort_by_parameter_order=True)
-    ids = iter(tx.execute(statement, [_row(one) for one in fresh]).scalars().all())
-    return [None if (one.flow, one.user_id, one.start_key) in known else next(ids) for one in new]
+    rows = add_rows(tx, runs, [_row(one) for one in fresh], returning=("id", "flow", "user_id", "start_key"))
+    ids = {(row.flow, row.user_id, row.start_key): row.id for row in rows}
+    return [ids.get((one.flow, one.user_id, one.start_key)) for one in new]
 
 
 def _known_starts(tx: Connection, new: Sequence[NewRun]) -> set[tuple[str, int, str]]:
     c = runs.c
-    mine = c.user_id.in_({n.user_id for n in new}), c.start_key.in_({n.start_key for n in new})
-    return {(r.flow, r.user_id, r.start_key) for r in tx.execute(select(c.flow, c.user_id, c.start_key).where(*mine))}
+    mine = select(c.flow, c.user_id, c.start_key).where(_OF_USERS, c.start_key.in_({n.start_key for n in new}))
+    return {(r.flow, r.user_id, r.start_key) for r in tx.execute(mine, {"ids": {n.user_id for n in new}})}
 
 
 def _row(one: NewRun) -> dict[str, Any]:
@@ -127,25 +127,23 @@ def past_runs(tx: Connection, user_ids: Iterable[int], flows: Iterable[str]) -> 
     """By (user, flow): when the last run started and whether one is open."""
     statement = (
         select(runs.c.user_id, runs.c.flow, func.max(runs.c.started_at), func.max(func.coalesce(func.nullif(runs.c.state, "ended"), "")))
-        .where(runs.c.user_id.in_(list(user_ids)), runs.c.flow.in_(list(flows)))
+        .where(_OF_USERS, runs.c.flow.in_(list(flows)))
         .group_by(runs.c.user_id, runs.c.flow)
     )
-    return {(user, flow): Past(last, opened == "open") for user, flow, last, opened in tx.execute(statement)}
+    return {(user, flow): Past(last, opened == "open") for user, flow, last, opened in tx.execute(statement, {"ids": user_ids})}
 
 
 def end_runs(tx: Connection, times: Mapping[int, tuple[int, datetime]], reason: str) -> None:
     """Mark open runs as ended, each of a user at its time, under the user's next turn."""
     turns = take_turns(tx, {user for user, _ in times.values()})
-    statement = update(runs).where(runs.c.id == bindparam("run"), runs.c.state == "open")
-    values = statement.values(state="ended", end_reason=reason, ended_at=bindparam("at"), end_turn=bindparam("turn"))
-    tx.execute(values, [{"run": run, "at": at, "turn": turns[user]} for run, (user, at) in times.items()])
+    ended = {"state": "ended", "end_reason": reason}
+    rows = [{"id": run, **ended, "ended_at": at, "end_turn": turns[user]} for run, (user, at) in times.items()]
+    change_rows(tx, runs, rows, states=["open"])
 
 
 def note_goals(tx: Connection, reached: Sequence[tuple[Run, datetime, Mapping[str, Value | None]]]) -> None:
     """Remember when goals were reached, and the fields of their events for `at: goal` steps."""
-    statement = update(runs).where(runs.c.id == bindparam("run")).values(goal_at=bindparam("at"), start_facts=bindparam("held"))
-    if reached:
-        tx.execute(statement, [{"run": run.id, "at": at, "held": to_json({**run.held, **held})} for run, at, held in reached])
+    change_rows(tx, runs, [{"id": run.id, "goal_at": at, "start_facts": to_json({**run.held, **held})} for run, at, held in reached])
 
 
 def note_counted(tx: Connection, reached: Sequence[tuple[Run, str, datetime]]) -> None:
@@ -153,15 +151,12 @@ def note_counted(tx: Connection, reached: Sequence[tuple[Run, str, datetime]]) -
     found: dict[int, dict[str, str]] = {}
     for run, goal, at in reached:
         found.setdefault(run.id, dict(run.counted)).setdefault(goal, at.isoformat())
-    statement = update(runs).where(runs.c.id == bindparam("run")).values(counted_goals=bindparam("counted"))
-    if found:
-        tx.execute(statement, [{"run": i, "counted": counted} for i, counted in found.items()])
+    change_rows(tx, runs, [{"id": i, "counted_goals": counted} for i, counted in found.items()])
 
 
 def set_close(tx: Connection, times: Mapping[int, datetime | None]) -> None:
     """Store when each run will be finished; None while a step is to come."""
-    if times:
-        tx.execute(_CLOSE, [{"run": i, "at": at} for i, at in times.items()])
+    change_rows(tx, runs, [{"id": i, "close_at": at} for i, at in times.items()])
 
 
 def runs_to_close(tx: Connection, now: datetime, limit: int = 1000) -> list[Run]:
@@ -190,21 +185,22 @@ Arms = dict[tuple[str, int], tuple[str | None, bool]]
 def arms_of(tx: Connection, experiments: Iterable[str], user_ids: Iterable[int]) -> Arms:
     """The arms recorded for these users."""
     c = assignments.c
-    rows = tx.execute(select(assignments).where(c.experiment.in_(list(experiments)), c.user_id.in_(list(user_ids))))
-    return {(row.experiment, row.user_id): (row.variant, row.held_out) for row in rows}
+    named = list(experiments)
+    mine = select(assignments).where(c.experiment.in_(named), among(c.user_id))
+    if not named:
+        return {}
+    return {(row.experiment, row.user_id): (row.variant, row.held_out) for row in tx.execute(mine, {"ids": user_ids})}
 
 
 def add_arms(tx: Connection, arms: Arms, now: datetime) -> None:
     """Record the arms of users who have none yet."""
     rows = [{"experiment": e, "user_id": u, "variant": v, "held_out": h, "at": now} for (e, u), (v, h) in arms.items()]
-    if rows:
-        tx.execute(insert(assignments), rows)
+    add_rows(tx, assignments, rows)
 
 
 def add_refused(tx: Connection, refused: Sequence[Mapping[str, Any]]) -> None:
     """Store starts that were refused: user_id, flow, at, reason, detail."""
-    if refused:
-        tx.execute(insert(refused_starts), list(refused))
+    add_rows(tx, refused_starts, refused)
 
 
 def list_refused(tx: Connection, user_id: int, flow: str | None = None) -> list[Row[Any]]:
@@ -229,7 +225,7 @@ def runs_undone(tx: Connection, user_ids: Iterable[int]) -> list[Run]:
     other = events.alias()
     same = (other.c.user_id == events.c.user_id) & (other.c.kind == events.c.kind) & (other.c.ref == events.c.ref) & other.c.counted
     gone = select(runs).join(events, events.c.id == runs.c.start_event_id).where(events.c.counted.is_(False), ~exists().where(same))
-    rows = tx.execute(gone.where(runs.c.user_id.in_(list(user_ids)), runs.c.state == "open"))
+    rows = tx.execute(gone.where(_OF_USERS, runs.c.state == "open"), {"ids": user_ids})
     return [run_of(row) for row in rows]
 
 

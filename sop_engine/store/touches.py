@@ -11,6 +11,7 @@ from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
 from sop_engine.core.run import Run, Touch
 from sop_engine.core.schedule import Existing, Plan, Wanted
+from sop_engine.store.bulk import add_rows, among, change_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import ReceiptRow, TouchRow
 from sop_engine.store.runs import runs
@@ -20,7 +21,7 @@ touches = table_of(TouchRow)
 receipts = table_of(ReceiptRow)
 
 BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
-_OF_RUNS = select(*BRIEF).where(touches.c.run_id.in_(bindparam("ids", expanding=True))).order_by(touches.c.id)  # written once: it is hot
+_OF_RUNS = select(*BRIEF).where(among(touches.c.run_id)).order_by(touches.c.id)  # written once: it is hot
 
 
 def touch_of(row: Row[Any]) -> Touch:
@@ -50,8 +51,7 @@ def touch_row(project: Project, run_id: int, user_id: int, flow: Flow, wanted: W
 
 def add_touches(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert planned touches."""
-    if rows:
-        tx.execute(insert(touches), list(rows))
+    add_rows(tx, touches, rows)
 
 
 def carry_out(tx: Connection, project: Project, run: Run, flow: Flow, plan: Plan, now: datetime) -> None:
@@ -76,11 +76,9 @@ def reschedule(tx: Connection, wanted: Sequence[tuple[int, Wanted]]) -> None:
 
 def cancel_touches(tx: Connection, times: Mapping[int, datetime], reason: str) -> None:
     """Cancel touches that are planned or queued, each at its time; what is being sent goes on."""
-    waiting = (touches.c.state == "planned") | (touches.c.state == "queued")
-    statement = update(touches).where(touches.c.id == bindparam("touch"), waiting)
-    if times:
-        values = statement.values(state="cancelled", reason=reason, done_at=bindparam("at"), lease_until=None)
-        tx.execute(values, [{"touch": touch, "at": at} for touch, at in times.items()])
+    cancelled = {"state": "cancelled", "reason": reason, "lease_until": None}
+    rows = [{"id": touch, **cancelled, "done_at": at} for touch, at in times.items()]
+    change_rows(tx, touches, rows, states=["planned", "queued"])
 
 
 def existing_of(tx: Connection, run_id: int) -> list[Existing]:
@@ -93,7 +91,7 @@ def existing_of(tx: Connection, run_id: int) -> list[Existing]:
 def touches_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, list[Touch]]:
     """Touches by run, in the order they were planned."""
     found: dict[int, list[Touch]] = {}
-    for row in tx.execute(_OF_RUNS, {"ids": list(run_ids)}):
+    for row in tx.execute(_OF_RUNS, {"ids": run_ids}):
         found.setdefault(row.run_id, []).append(touch_of(row))
     return found
 
@@ -103,10 +101,8 @@ def write(tx: Connection, state: str, rows: Sequence[Mapping[str, Any]]) -> None
     by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         by_columns.setdefault(tuple(sorted(row)), []).append(row)
-    for columns, group in by_columns.items():
-        sets: dict[str, Any] = {c: bindparam(f"new_{c}") for c in columns if c != "touch"}
-        statement = update(touches).where(touches.c.id == bindparam("touch"), touches.c.state == state).values(sets)
-        tx.execute(statement, [{("touch" if c == "touch" else f"new_{c}"): v for c, v in row.items()} for row in group])
+    for group in by_columns.values():
+        change_rows(tx, touches, [{("id" if c == "touch" else c): v for c, v in sorted(row.items())} for row in group], states=[state])
 
 
 def lift(tx: Connection, accepted: Mapping[int, str | None], now: datetime) -> list[Touch]:
@@ -140,7 +136,7 @@ def receipts_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, set[tu
     """By run: (step, receipt kind) of everything that came back."""
     joined = select(touches.c.run_id, touches.c.step, receipts.c.kind).join(receipts, receipts.c.touch_id == touches.c.id)
     found: dict[int, set[tuple[str, str]]] = {}
-    for row in tx.execute(joined.where(touches.c.run_id.in_(list(run_ids)))):
+    for row in tx.execute(joined.where(among(touches.c.run_id)), {"ids": run_ids}):
         found.setdefault(row.run_id, set()).add((row.step, row.kind))
     return found
 
@@ -168,9 +164,9 @@ def counted_of(tx: Connection, user_ids: Iterable[int], since_day: int) -> dict[
     """By user: marketing messages that count in caps since a local day (sent, being sent, or possibly sent)."""
     c = touches.c
     counts = c.state.in_(("sending", "sent", "unknown")) | ((c.state == "failed") & (c.reason == "outcome_unknown"))
-    statement = select(c.user_id, c.intent_at, c.intent_day, c.channel).where(c.user_id.in_(list(user_ids)), c.intent_day >= since_day)
+    statement = select(c.user_id, c.intent_at, c.intent_day, c.channel).where(among(c.user_id), c.intent_day >= since_day)
     found: dict[int, list[Sent]] = {}
-    for row in tx.execute(statement.where(c.purpose == "marketing", counts)):
+    for row in tx.execute(statement.where(c.purpose == "marketing", counts), {"ids": user_ids}):
         found.setdefault(row.user_id, []).append(Sent(row.intent_at, row.intent_day, row.channel))
     return found
 
@@ -179,7 +175,7 @@ def planned_of(tx: Connection, user_ids: Iterable[int], until: datetime) -> dict
     """By user: touches planned until then."""
     found: dict[int, list[Touch]] = {}
     c = touches.c
-    for row in tx.execute(select(*BRIEF).where(c.user_id.in_(list(user_ids)), c.state == "planned", c.due_at <= until)):
+    for row in tx.execute(select(*BRIEF).where(among(c.user_id), c.state == "planned", c.due_at <= until), {"ids": user_ids}):
         found.setdefault(row.user_id, []).append(touch_of(row))
     return found
 
