@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import ClassVar
 
 from sop_engine.channels.codes import BAD_ADDRESS, CONFIGURATION, CONTENT
@@ -17,6 +18,7 @@ from sop_engine.core.errors import DeliveryError, Refused
 
 MOST_MAILS = 100
 LONGEST = timedelta(seconds=60)
+JUST_NOW = timedelta(seconds=2)
 FAILURES = 3  # connections refused in a row after which a person has to look
 
 
@@ -26,12 +28,18 @@ class _Line:
 
     smtp: smtplib.SMTP
     opened_at: datetime
+    used_at: datetime
     mails: int = 0
 
     def fresh(self, now: datetime) -> bool:
-        """Whether one more mail may go over it: not too old, not too used, and still answering."""
+        """Whether one more mail may go over it: not too old, not too used, and still answering.
+
+        One that was used just now is not asked: if it is cut meanwhile, that shows before the text, and the mail is sent again.
+        """
         if self.mails >= MOST_MAILS or not timedelta(0) <= now - self.opened_at < LONGEST:
             return False
+        if timedelta(0) <= now - self.used_at < JUST_NOW:
+            return True
         with suppress(OSError, smtplib.SMTPException):
             return self.smtp.rset()[0] == 250
         return False
@@ -67,9 +75,18 @@ class Email:
         if not _is_sender(sender) or email_address(back) != back:
             raise CONFIGURATION.error("the sender or the address for bounces is no e-mail address")
         mail = compose(message, sender=sender, to=to, project=self._project, unsubscribe=self._unsubscribe)
-        line = self._line(message.now)
-        line.mails += 1
-        return Receipt(hand_over(line.smtp, (back, to), mail, provider=self._relay.provider), "accepted")
+        return Receipt(self._hand_over(message.now, (back, to), mail), "accepted")
+
+    def _hand_over(self, now: datetime, envelope: tuple[str, str], mail: bytes) -> str:
+        line = self._line(now)
+        used, line.mails, line.used_at = line.mails > 0, line.mails + 1, now
+        try:
+            return hand_over(line.smtp, envelope, mail, provider=self._relay.provider)
+        except DeliveryError as error:
+            if not used or error.kind != "retry_after" or line.smtp.sock is not None:
+                raise
+        self._drop(line)  # it was cut since the last mail, or before the text of this one: nothing of it was taken
+        return self._hand_over(now, envelope, mail)
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -84,7 +101,7 @@ class Email:
             return line
         if line:
             self._drop(line)
-        self._own.line = line = _Line(self._connect(), now)
+        self._own.line = line = _Line(self._connect(), now, now)
         with self._lock:
             self._open.add(line.smtp)
         return line
@@ -108,6 +125,7 @@ class Email:
         return smtp
 
 
+@lru_cache(maxsize=64)
 def _is_sender(text: str) -> bool:
     address = parseaddr(text)[1]
     return text.isprintable() and email_address(address) == address

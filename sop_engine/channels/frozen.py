@@ -11,11 +11,13 @@ from sop_engine.channels.contract import Message
 
 _TIMES = ("now", "not_after", "benefit_expires_at")
 _PAIRS = ("vars", "attachments")
+_FIELDS = tuple(f.name for f in fields(Message))
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def freeze(message: Message) -> dict[str, Any]:
     """The message as JSON."""
-    return {f.name: _plain(getattr(message, f.name)) for f in fields(Message)}
+    return {name: _plain(getattr(message, name)) for name in _FIELDS}
 
 
 def thaw(frozen: Mapping[str, Any]) -> Message:
@@ -30,8 +32,7 @@ def thaw(frozen: Mapping[str, Any]) -> Message:
 
 def fingerprint(message: Message) -> str:
     """A hash of the whole message: two of the same key must have the same."""
-    text = json.dumps(freeze(message), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_CANONICAL(freeze(message)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plain(value: Any) -> Any:

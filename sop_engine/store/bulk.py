@@ -65,8 +65,7 @@ def add_rows(tx: Connection, table: Table, rows: Rows, *, returning: Sequence[st
     if not rows:
         return []
     if tx.dialect.name == "postgresql":
-        rest = {name: value for name, value in _defaults(table) if name not in rows[0]}
-        whole = [{**rest, **row} for row in rows] if rest else rows
+        whole = _whole(table, rows)
         found = run(tx, _inserting(table, tuple(whole[0]), tuple(returning)), {"rows": _told(tx, whole)})
         return list(found) if returning else []
     statement = insert(table)
@@ -76,17 +75,18 @@ def add_rows(tx: Connection, table: Table, rows: Rows, *, returning: Sequence[st
     return []
 
 
-def put_rows(tx: Connection, table: Table, rows: Rows, *, key: Sequence[str]) -> None:
-    """Insert rows that all name the same columns, over those that are there under this unique key."""
+def put_rows(tx: Connection, table: Table, rows: Rows, *, key: Sequence[str], over: bool = True) -> None:
+    """Insert rows that all name the same columns; one that is there under the unique key is written `over`, or else left as it is."""
     if not rows:
         return
-    columns = tuple(rows[0])
     if tx.dialect.name == "postgresql":
-        run(tx, _inserting(table, columns, (), tuple(key)), {"rows": _told(tx, rows)})
+        whole = _whole(table, rows)
+        run(tx, _inserting(table, tuple(whole[0]), (), tuple(key), over), {"rows": _told(tx, whole)})
         return
     upsert = sqlite.insert(table)
-    kept = {name: upsert.excluded[name] for name in columns if name not in key}
-    tx.execute(upsert.on_conflict_do_update(index_elements=key, set_=kept), list(rows))
+    kept = {name: upsert.excluded[name] for name in rows[0] if name not in key}
+    statement = upsert.on_conflict_do_update(index_elements=key, set_=kept) if over else upsert.on_conflict_do_nothing(index_elements=key)
+    tx.execute(statement, list(rows))
 
 
 def change_rows(
@@ -105,6 +105,11 @@ def change_rows(
     return tx.execute(statement, [{f"_{name}": value for name, value in row.items()} for row in rows]).rowcount
 
 
+def _whole(table: Table, rows: Rows) -> Rows:
+    rest = {name: value for name, value in _defaults(table) if name not in rows[0]}
+    return [{**rest, **row} for row in rows] if rest else rows
+
+
 @lru_cache(maxsize=256)
 def _defaults(table: Table) -> tuple[tuple[str, Any], ...]:
     """What SQLAlchemy would write into columns that a row does not name."""
@@ -112,12 +117,12 @@ def _defaults(table: Table) -> tuple[tuple[str, Any], ...]:
 
 
 @lru_cache(maxsize=256)
-def _inserting(table: Table, columns: tuple[str, ...], returning: tuple[str, ...], key: tuple[str, ...] = ()) -> str:
+def _inserting(table: Table, columns: tuple[str, ...], returning: tuple[str, ...], key: tuple[str, ...] = (), over: bool = True) -> str:
     listed = ", ".join(map(_quoted, columns))
     given = f" RETURNING {', '.join(map(_quoted, returning))}" if returning else ""
     kept = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in columns if name not in key)
-    over = f" ON CONFLICT ({', '.join(map(_quoted, key))}) DO UPDATE SET {kept}" if key else ""
-    return f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {_recordset(table, columns)}{over}{given}"
+    known = f" ON CONFLICT ({', '.join(map(_quoted, key))}) DO {f'UPDATE SET {kept}' if over else 'NOTHING'}" if key else ""
+    return f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {_recordset(table, columns)}{known}{given}"
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
 from sop_engine.store.people import take_turns
 from sop_engine.store.run_tables import OptOutRow, TaskRow
@@ -16,7 +17,7 @@ tasks = table_of(TaskRow)
 def opt_outs_of(tx: Connection, user_ids: Sequence[int]) -> dict[int, frozenset[str]]:
     """By user: channels refused, `*` for all marketing."""
     found: dict[int, set[str]] = {}
-    for row in tx.execute(select(opt_outs.c.user_id, opt_outs.c.channel).where(opt_outs.c.user_id.in_(user_ids))):
+    for row in tx.execute(select(opt_outs.c.user_id, opt_outs.c.channel).where(among(opt_outs.c.user_id)), {"ids": user_ids}):
         found.setdefault(row.user_id, set()).add(row.channel)
     return {user: frozenset(channels) for user, channels in found.items()}
 
@@ -32,8 +33,8 @@ def add_opt_out(tx: Connection, user_id: int, channel: str, now: datetime, sourc
 
 def users_handed_off(tx: Connection, user_ids: Sequence[int]) -> frozenset[int]:
     """Users with an open hand-off to a person."""
-    mine = select(tasks.c.user_id).where(tasks.c.user_id.in_(user_ids), tasks.c.state == "open", tasks.c.key.startswith("handoff:"))
-    return frozenset(tx.execute(mine).scalars())
+    mine = select(tasks.c.user_id).where(among(tasks.c.user_id), tasks.c.state == "open", tasks.c.key.startswith("handoff:"))
+    return frozenset(tx.execute(mine, {"ids": user_ids}).scalars())
 
 
 def close_tasks(tx: Connection, user_id: int, state: str, now: datetime, *, touch_id: int | None = None) -> int:

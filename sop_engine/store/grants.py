@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
+from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import GrantRow, PoolCodeRow, PoolRow
 
@@ -58,7 +59,7 @@ def given(tx: Connection, user_ids: Sequence[int]) -> dict[int, dict[str, list[A
     c = grants.c
     statement = select(c.user_id, c.benefit, c.given_at, c.given_day, c.state, c.expires_at, c.run_id)
     found: dict[int, dict[str, list[Any]]] = {}
-    for row in tx.execute(statement.where(c.user_id.in_(user_ids), c.state.in_(COUNTED))):
+    for row in tx.execute(statement.where(among(c.user_id), c.state.in_(COUNTED)), {"ids": user_ids}):
         found.setdefault(row.user_id, {}).setdefault(row.benefit, []).append(row)
     return found
 
@@ -109,11 +110,11 @@ def add_grant(tx: Connection, new: NewGrant) -> int:
 
 def settle(tx: Connection, touch_ids: Sequence[int], state: str) -> None:
     """`reserved` grants of these touches become issued, or released: then their codes are free again."""
-    mine = and_(grants.c.touch_id.in_(touch_ids), grants.c.state == "reserved")
+    mine, ids = and_(among(grants.c.touch_id), grants.c.state == "reserved"), {"ids": touch_ids}
     if state == "released":
-        for row in tx.execute(select(grants.c.pool, grants.c.code).where(mine)).all():
+        for row in tx.execute(select(grants.c.pool, grants.c.code).where(mine), ids).all():
             give_back(tx, row.pool, row.code)
-    tx.execute(update(grants).where(mine).values(state=state))
+    tx.execute(update(grants).where(mine).values(state=state), ids)
 
 
 def give_back(tx: Connection, pool: str, code: str) -> None:

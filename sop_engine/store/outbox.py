@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert_pg
-from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
+from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import OutboxRow, TaskRow
 
@@ -18,9 +17,7 @@ tasks = table_of(TaskRow)
 
 def keep(tx: Connection, messages: Sequence[Mapping[str, Any]]) -> None:
     """Store messages; one whose key is there already is left as it is."""
-    upsert = (upsert_pg if tx.dialect.name == "postgresql" else upsert_lite)(outbox)
-    if messages:
-        tx.execute(upsert.on_conflict_do_nothing(index_elements=["key"]), list(messages))
+    put_rows(tx, outbox, messages, key=["key"], over=False)
 
 
 def find(tx: Connection, key: str) -> str | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from sop_engine.core.guard import Sent
 from sop_engine.core.playbook import Flow
@@ -20,13 +21,14 @@ from sop_engine.store.tables import UserRow
 touches = table_of(TouchRow)
 receipts = table_of(ReceiptRow)
 
+_BRIEF_OF = attrgetter(*Touch.__dataclass_fields__)
 BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
 _OF_RUNS = select(*BRIEF).where(among(touches.c.run_id)).order_by(touches.c.id)  # written once: it is hot
 
 
 def touch_of(row: Row[Any]) -> Touch:
     """The value of a row that has the columns of a Touch."""
-    return Touch(*(getattr(row, f) for f in Touch.__dataclass_fields__))
+    return Touch(*_BRIEF_OF(row))
 
 
 def touch_row(project: Project, run_id: int, user_id: int, flow: Flow, wanted: Wanted) -> dict[str, Any]:
@@ -124,11 +126,12 @@ def next_due(tx: Connection) -> datetime | None:
 
 def add_receipts(tx: Connection, rows: Sequence[tuple[int, str, datetime]]) -> list[int]:
     """Store what came back, each kind once per touch; returns the touches for which it is new."""
-    known = select(receipts.c.touch_id, receipts.c.kind).where(receipts.c.touch_id.in_([r[0] for r in rows]))
-    seen = {tuple(row) for row in tx.execute(known)}
+    if not rows:
+        return []
+    known = select(receipts.c.touch_id, receipts.c.kind).where(among(receipts.c.touch_id))
+    seen = {tuple(row) for row in tx.execute(known, {"ids": [r[0] for r in rows]})}
     fresh = [r for r in dict.fromkeys(rows) if (r[0], r[1]) not in seen]
-    if fresh:
-        tx.execute(insert(receipts), [{"touch_id": t, "kind": k, "at": at} for t, k, at in fresh])
+    add_rows(tx, receipts, [{"touch_id": t, "kind": k, "at": at} for t, k, at in fresh])
     return [r[0] for r in fresh]
 
 

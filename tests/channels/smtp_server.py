@@ -13,9 +13,12 @@ GOOD = {"banner": "220 ready", "EHLO": "250 hello", "MAIL": "250 ok", "RCPT": "2
 
 
 class SmtpServer:
-    """Answers every verb by the script; `mails` are what was handed over, `words` every verb, `connections` how many came."""
+    """Answers every verb by the script; `mails` are what was handed over, `words` every verb, `connections` how many came.
 
-    def __init__(self, script: Mapping[str, str] | None = None, *, tls: bool = False) -> None:
+    `each`: hangs up without a word after so many mails on one connection; 0: never.
+    """
+
+    def __init__(self, script: Mapping[str, str] | None = None, *, tls: bool = False, each: int = 0) -> None:
         self.script = {**GOOD, "RSET": "250 ok", "QUIT": "221 bye", **(script or {})}
         self.mails: list[bytes] = []
         self.envelopes: list[tuple[str, str]] = []
@@ -24,6 +27,7 @@ class SmtpServer:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(CERTIFICATE)
         self._tls = tls
+        self._each = each
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -50,6 +54,7 @@ class SmtpServer:
 
     def _talk(self, connection: socket.socket) -> None:
         sender = to = ""
+        before = len(self.mails)
         with connection, connection.makefile("rb") as lines:
             if not self._say(connection, "banner"):
                 return
@@ -68,7 +73,7 @@ class SmtpServer:
                     mail = b"".join(iter(lines.readline, b".\r\n"))
                     self.mails.append(mail)
                     self.envelopes.append((sender, to))
-                    if not self._say(connection, "."):
+                    if not self._say(connection, ".") or len(self.mails) - before == self._each:
                         return
 
     def _talk_again(self, connection: socket.socket) -> None:

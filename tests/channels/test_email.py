@@ -80,8 +80,15 @@ def test_a_connection_carries_at_most_a_hundred_mails() -> None:
 def test_a_connection_that_died_meanwhile_is_opened_again() -> None:
     with SmtpServer({"RSET": CUT}) as server, sending(server) as channel:
         channel.send(MESSAGE)
-        channel.send(MESSAGE)
+        channel.send(replace(MESSAGE, now=NOW + timedelta(seconds=5)))
     assert (server.connections, len(server.mails)) == (2, 2)
+
+
+def test_a_relay_that_hangs_up_after_every_mail_gets_each_mail_once_on_a_connection_of_its_own() -> None:
+    with SmtpServer(each=1) as server, sending(server) as channel:
+        for _ in range(3):
+            channel.send(MESSAGE)
+    assert (server.connections, len(server.mails)) == (3, 3)
 
 
 def test_each_thread_has_its_own_connection_and_close_ends_them_all() -> None:
