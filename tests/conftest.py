@@ -103,10 +103,21 @@ def _on_sqlite(request: pytest.FixtureRequest) -> Iterator[Engine]:
         yield engine
 
 
+_compiled: dict[str, Engine] = {}
+
+
+def warm(engine: Engine) -> Engine:
+    """An engine that knows every statement that another of its kind has written in this process: compiling them anew costs a tenth."""
+    first = _compiled.setdefault(engine.dialect.name, engine)
+    engine.dialect = engine.pool._dialect = first.dialect
+    engine._compiled_cache = first._compiled_cache
+    return engine
+
+
 @contextmanager
 def sqlite_copy(migrated: sqlite3.Connection) -> Iterator[Engine]:
     """A fresh copy of a migrated database in memory."""
-    engine = open_engine("sqlite://")
+    engine = warm(open_engine("sqlite://"))
     copy = engine.raw_connection()
     assert isinstance(copy.driver_connection, sqlite3.Connection)
     migrated.backup(copy.driver_connection)
@@ -117,7 +128,7 @@ def sqlite_copy(migrated: sqlite3.Connection) -> Iterator[Engine]:
 
 def _on_postgres(request: pytest.FixtureRequest) -> Iterator[Engine]:
     databases: Databases = request.getfixturevalue("migrated_postgres")
-    engine = open_engine(databases.copy())
+    engine = warm(open_engine(databases.copy()))
     yield engine
     engine.dispose()
     databases.drop(str(engine.url.database))

@@ -25,6 +25,11 @@ import redis
 
 PREFIX = "sop-servers-"
 DEADLINE_S = 30
+DURABLE = {"fsync": "on"}
+MEMORY = Path("/dev/shm")  # a copy of a database takes a tenth of the time there
+ROOM = 2**31  # bytes
+FLEETING = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal", "max_wal_senders": "0",
+            "autovacuum": "off", "max_wal_size": "256MB", "checkpoint_timeout": "1h"}  # fmt: skip
 
 
 @dataclass
@@ -94,11 +99,11 @@ def start_postgres(*, fsync: bool = False) -> Server | None:
             shutil.chown(data, account["user"], account["group"])
         setup = [place / "initdb", "-D", data, "-U", "sop", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run([str(s) for s in setup], check=True, capture_output=True, cwd=folder, **account)
-        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "on" if fsync else "off"}
+        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", **(DURABLE if fsync else FLEETING)}
         command = [str(place / "postgres"), "-D", str(data), *(w for k, v in settings.items() for w in ("-c", f"{k}={v}"))]
         return Server(f"postgresql://sop@127.0.0.1:{port}/postgres", _postgres_answers, command, folder, account)
 
-    return _started(prepare)
+    return _started(prepare, in_memory=not fsync)
 
 
 def start_redis() -> Server | None:
@@ -116,10 +121,11 @@ def start_redis() -> Server | None:
     return _started(prepare)
 
 
-def _started(prepare: Callable[[Path, int], Server]) -> Server:
+def _started(prepare: Callable[[Path, int], Server], *, in_memory: bool = False) -> Server:
     end_left_over()
+    place = next((p for p in _places() if in_memory and p == MEMORY and shutil.disk_usage(p).free > ROOM), None)
     for _ in range(3):  # another process may take the free port between our look and the server's start
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         folder.chmod(0o755)
         (folder / "owner.pid").write_text(str(os.getpid()))
         server = prepare(folder, _free_port())
@@ -133,13 +139,18 @@ def _started(prepare: Callable[[Path, int], Server]) -> Server:
 
 def end_left_over() -> None:
     """End servers of test runs that were killed: known by our folder, a dead owner, and a process that works inside that folder."""
-    for folder in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+    for folder in [f for place in _places() for f in place.glob(PREFIX + "*")]:
         owner, pid = (_number(folder / name) for name in ("owner.pid", "server.pid"))
         if owner is None or Path(f"/proc/{owner}").exists() or not Path("/proc/self").exists():
             continue
         if pid is not None and _works_in(pid, folder):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _places() -> list[Path]:
+    """Where our folders may lie."""
+    return [place for place in (MEMORY, Path(tempfile.gettempdir())) if place.is_dir() and os.access(place, os.W_OK)]
 
 
 def _number(file: Path) -> int | None:

@@ -14,6 +14,7 @@ from sop_engine.core.records import EventRecord
 from sop_engine.store import grants, set_aside, slices, versions
 from sop_engine.store.people import lock_everybody, lock_some, people
 
+EXPIRED = "benefit_expired"
 SWEPT = "swept"  # the last local day whose midnight was swept
 
 
@@ -35,19 +36,21 @@ def sweep_day(app: App, day: date, now: datetime | None = None, hand_out: HandOu
         return _at_once(app, day)
     task = f"{SWEEP}:{day.toordinal()}"
     with app.transaction() as tx:
-        begun = slices.is_planned(tx, task)
-        at = midnight(day, app.live(tx).zone)
-    if not begun:
+        live = app.live(tx)
+        tells = EXPIRED in live.interest.event_kinds and not slices.is_planned(tx, task)
+        if not tells:
+            _plan(tx, day, task)
+    if tells:
         _tell_expired(app, day)
-        _plan(app, day, task)
-    return _close(app, day, task) if work_off(app, task, now or at, hand_out) else None
+        with app.transaction() as tx:
+            _plan(tx, day, task)
+    return _close(app, day, task) if work_off(app, task, now or midnight(day, live.zone), hand_out) else None
 
 
-def _plan(app: App, day: date, task: str) -> None:
-    with app.transaction() as tx:
-        lock_some(tx)  # not while another process closes this day
-        if not _is_swept(tx, day):
-            slices.plan(tx, task)
+def _plan(tx: Any, day: date, task: str) -> None:
+    lock_some(tx)  # not while another process closes this day
+    if not _is_swept(tx, day):
+        slices.plan(tx, task)
 
 
 def _at_once(app: App, day: date) -> int:
@@ -90,16 +93,16 @@ def _tell_expired(app: App, day: date) -> None:
     with app.transaction() as tx:
         live = app.live(tx)
         now = midnight(day, live.zone)
-        over = grants.list_over(tx, now) if "benefit_expired" in live.interest.event_kinds else []
+        over = grants.list_over(tx, now) if EXPIRED in live.interest.event_kinds else []
         owners = people(tx, {grant.user_id for grant in over})
-    told = [EventRecord(f"expired:{g.id}", owners[g.user_id].key, "benefit_expired", now, _about(g), "system", "sop") for g in over]
+    told = [EventRecord(f"expired:{g.id}", owners[g.user_id].key, EXPIRED, now, _about(g), "system", "sop") for g in over]
     try:
         record_events(app, told, now)
     except NotRecorded as error:  # the midnight goes on without them
         with app.transaction() as tx:
             for g in over:
                 if f"expired:{g.id}" in error.failed:
-                    set_aside.set_aside(tx, g.user_id, f"{SWEEP}:{day.toordinal()}", now, f"benefit_expired: {error.reason}")
+                    set_aside.set_aside(tx, g.user_id, f"{SWEEP}:{day.toordinal()}", now, f"{EXPIRED}: {error.reason}")
 
 
 def _about(grant: Any) -> dict[str, Value]:

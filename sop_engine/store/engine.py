@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import StaticPool
 
 SQLITE_CACHE_KB = 32_000  # small and fixed, so that memory stays flat in the number of users
 REPLAY_CACHE_KB = 256_000  # a replay is one short life of one process
 READ_LIMIT_MS = 3_000
 CONNECT_S = 5
+RESTED_S = 1.0
 
 
 PATIENT = {"statement_timeout": 0, "lock_timeout": 0, "idle_in_transaction_session_timeout": 600_000}  # ms: an apply or an upgrade is long
@@ -28,7 +32,26 @@ def open_engine(url: str, *, durable: bool = True, hurried: bool = False) -> Eng
     limits = " ".join(f"-c {name}={ms}" for name, ms in (HURRIED if hurried else PATIENT).items())
     url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     arguments = {"connect_timeout": CONNECT_S, "options": limits}
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)  # no value of a user in an error
+    engine = create_engine(url, hide_parameters=True, connect_args=arguments)  # no value of a user in an error
+    _ask_who_rested(engine)
+    return engine
+
+
+def _ask_who_rested(engine: Engine) -> None:
+    """A connection that lay in the pool for a while is asked whether it lives before it is used; one just used is not, for that costs."""
+
+    @event.listens_for(engine, "checkin")
+    def _rest(_connection: Any, record: Any) -> None:
+        record.info["since"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: Any, _fairy: Any) -> None:
+        if monotonic() - record.info.get("since", -inf) < RESTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError("the server hung up: all connections of before are dead") from error
 
 
 def _open_sqlite(url: str, durable: bool) -> Engine:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sop_engine.core.ramp import Ramp
 from sop_engine.store.columns import table_of
+from sop_engine.store.dialect import dialect, run
 from sop_engine.store.tables import MarkRow, ReleaseRow, VersionRow
 
 versions = table_of(VersionRow)
@@ -29,8 +30,8 @@ class Version:
 
 def get_mark(tx: Connection, name: str) -> str | None:
     """What was remembered under this name."""
-    value: str | None = tx.execute(select(marks.c.value).where(marks.c.name == name)).scalar()
-    return value
+    value: str | None = run(tx, f"SELECT value FROM marks WHERE name = {dialect(tx).param('name')}", {"name": name}).scalar()
+    return value  # in plain SQL: every transaction asks for the release that is live
 
 
 def set_mark(tx: Connection, name: str, value: str) -> None:
