@@ -143,6 +143,12 @@ class App:
         return now if self.lease_clock is None or self.rehearsal is not None else self.lease_clock(tx)
 
     @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the project that is live, once a transaction has read it."""
+        assert self._live is not None
+        return self._live.zone
+
+    @property
     def project_name(self) -> str:
         """The name of the project that is live, once a transaction has read it."""
         return self._live.project.settings.name if self._live is not None else ""

@@ -31,9 +31,7 @@ def catch_up(app: App, now: datetime, hand_out: HandOut | None = None) -> Caught
         if sweep_day(app, day, now, hand_out) is None:
             return CaughtUp(swept, tuple(refreshed), waiting=True)
         swept += 1
-        with app.work(now) as work:
-            due_at = resolve(day, REFRESH_MINUTE, work.live.zone)
-        fitted = _refresh(app, min(due_at, now), hand_out)
+        fitted = _refresh(app, min(resolve(day, REFRESH_MINUTE, app.zone), now), hand_out)
         refreshed += fitted
         if fitted and hand_out is not None:
             return CaughtUp(swept, tuple(refreshed), waiting=True)

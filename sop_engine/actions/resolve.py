@@ -52,7 +52,8 @@ def resolve_unknown(app: App, now: datetime) -> int:
     watch, settled = Watch(app, now), 0
     while watch.spent < app.ladder.begin:
         with app.work(watch.now) as work:
-            listed = _lost(work, queue.unknown_due(work.tx, watch.now, PAGE))
+            found = queue.unknown_due(work.tx, watch.now, PAGE)
+            listed = _lost(work, found) if found else []
         if not listed:
             break
         answers = {one.touch.id: _asked(app, one, watch.now) for one in listed if one.uncertain.can_ask}
