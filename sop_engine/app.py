@@ -99,6 +99,7 @@ class App:
     fence: Callable[["Connection"], None] | None = None  # begins every transaction of a leader: raises Refused when it leads no more
     pace: "Pace | None" = None  # how fast accounts may be called; None: as the database's own buckets say
     seats: "Seats | None" = None  # which accounts this process may call; None: all of them, for no others share the work
+    told_to_end: tuple[type[Exception], ...] = ()  # errors by which this process is told that its time is over: no user's fault
     round_sizes: dict[str, int] = field(default_factory=dict)  # by account: how many calls went well together, last
     _projects: dict[str, Project] = field(default_factory=dict)
     _live: Live | None = None

@@ -135,7 +135,7 @@ def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
     try:
         intents = _intend(app, hints, watch)
     except Exception as error:
-        if not may_be_one_user(error) or watch.spent >= app.ladder.begin:  # whoever is told that the time is over is no bad user
+        if not may_be_one_user(error, app.told_to_end) or watch.spent >= app.ladder.begin:
             raise
         return _one_by_one(app, hints, watch, error)
     if not intents:
@@ -148,16 +148,16 @@ def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
 
 def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:
     """The intents that are stored for these hints."""
-    now, made = watch.now, list[Intent]()
+    now, made, stale = watch.now, list[Intent](), 0
 
     def once() -> None:
+        nonlocal stale
         made.clear()  # nothing of a try that failed
         with app.work(now) as work:
             if app.rehearsal is None:
                 refuse_newer(work.tx)
             queued = queue.queued_for_delivery(work.tx, hints)
-            if stale := len(hints) - len(queued):  # come twice, too late, or from an old copy of the broker: the row decides
-                tell("stale_hint", count=stale)
+            stale = len(hints) - len(queued)
             made.extend(intend(work, queued) if queued else [])
 
     try:
@@ -165,6 +165,8 @@ def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:
     except Exception as error:  # if that was at the COMMIT, the intents may be stored: then they are carried out
         if not made or not is_no_fault_of_the_work(error) or not _is_stored(app, made, now, watch):
             raise
+    if stale:  # come twice, too late, or from an old copy of the broker: the row decided
+        tell("stale_hint", count=stale)
     return made
 
 

@@ -94,7 +94,7 @@ def _round(app: App, batch: Sequence[EventRecord], now: datetime, at_event_time:
     try:
         return repeated(once)
     except Exception as error:
-        if app.rehearsal is not None or not may_be_one_user(error):
+        if app.rehearsal is not None or not may_be_one_user(error, app.told_to_end):
             raise
         if len(batch) == 1:
             failed.append((batch[0].message_id, error))

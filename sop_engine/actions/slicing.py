@@ -72,7 +72,7 @@ def do_slice(app: App, task: str, first: int, now: datetime, *, epoch: int | Non
     try:
         return repeated(whole)
     except Exception as error:
-        if size is None or not set_aside.may_be_one_user(error):
+        if size is None or not set_aside.may_be_one_user(error, app.told_to_end):
             raise
         moves = _by_halves(app, task, (first, size), now, error)
     return repeated(close)
@@ -102,7 +102,7 @@ def _by_halves(app: App, task: str, span: Span, now: datetime, error: Exception)
         try:
             moves += _try(app, task, part)
         except Exception as found:
-            if bad == MOST_BAD or not set_aside.may_be_one_user(found):
+            if bad == MOST_BAD or not set_aside.may_be_one_user(found, app.told_to_end):
                 raise
             bad += part[1] == 1
             waiting += _halves(part, app, task, now, found)

@@ -20,9 +20,12 @@ rows = table_of(SetAsideRow)
 users = table_of(UserRow)
 
 
-def may_be_one_user(error: Exception) -> bool:
-    """Whether a failure may come from the data of one user: not the database, a lock, the memory, nor what was refused on purpose."""
-    if is_no_fault_of_the_work(error) or isinstance(error, MemoryError):
+def may_be_one_user(error: Exception, told_to_end: tuple[type[Exception], ...] = ()) -> bool:
+    """Whether a failure may come from the data of one user: not the database, a lock, the memory, nor what was refused on purpose.
+
+    `told_to_end`: the errors by which a process is told that its time is over.
+    """
+    if is_no_fault_of_the_work(error) or isinstance(error, (MemoryError, *told_to_end)):
         return False
     return isinstance(error, BadInput) or not isinstance(error, SopError)
 

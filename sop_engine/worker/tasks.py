@@ -53,6 +53,7 @@ class Worker:
             self._app = self._opener()
             self._app.pace = SharedPace(self._app.settings) if self._app.settings.redis_url else None
             self._app.seats = self._seats
+            self._app.told_to_end = (SoftTimeLimitExceeded,)
         return self._app
 
     def begin(self, log: str) -> None:

@@ -112,5 +112,22 @@ def test_a_task_whose_time_is_over_is_no_bad_user(engine: Engine, monkeypatch: p
     assert shop.states() == ["hi:queued"]
 
 
+def test_a_slice_whose_time_is_over_stays_open_and_sets_nobody_aside(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = shop_on(engine, size=20, monkeypatch=monkeypatch)
+    shop.app.told_to_end = (OutOfTime,)
+    shop.jump("2025-03-02 00:00")
+
+    def cut_short(*_args: Any, **_options: Any) -> int:
+        raise OutOfTime
+
+    with monkeypatch.context() as patched:
+        patched.setattr(everybody, "place_span", cut_short)
+        with pytest.raises(OutOfTime):
+            catch_up(shop.app, shop.now)
+    with shop.app.transaction() as tx:
+        assert tx.execute(select(set_aside)).all() == []
+    assert catch_up(shop.app, shop.now).swept == 1
+
+
 class OutOfTime(Exception):
     """Like the one of Celery."""

@@ -92,8 +92,7 @@ def test_it_does_not_open_further_while_a_stop_stands(engine: Engine) -> None:
 def test_without_a_version_to_fall_back_on_the_others_do_not_start(engine: Engine) -> None:
     shop = applied(engine, CHANGED.replace("event: cart", "event: visit"))
     shop.jump("2025-03-01 10:00")
-    for key in keys(USERS):
-        shop.event(key, "visit")
+    record_events(shop.app, [shop.record(key, "visit", shop.local(), {}) for key in keys(USERS)], shop.now)
     refused = sum(shop.refused(key) == ["ramp"] for key in keys(USERS))
     assert refused >= USERS - 6
     assert sum(len(shop.runs(key)) for key in keys(USERS)) == USERS - refused
