@@ -117,13 +117,17 @@ def test_a_slice_whose_time_is_over_stays_open_and_sets_nobody_aside(engine: Eng
     shop.app.told_to_end = (OutOfTime,)
     shop.jump("2025-03-02 00:00")
 
-    def cut_short(*_args: Any, **_options: Any) -> int:
-        raise OutOfTime
+    whole, told = everybody.place_span, list[str]()
 
-    with monkeypatch.context() as patched:
-        patched.setattr(everybody, "place_span", cut_short)
-        with pytest.raises(OutOfTime):
-            catch_up(shop.app, shop.now)
+    def cut_short(*args: Any, **options: Any) -> int:
+        if not told:
+            told.append("the time is over")
+            raise OutOfTime
+        return whole(*args, **options)
+
+    monkeypatch.setattr(everybody, "place_span", cut_short)
+    with pytest.raises(OutOfTime):
+        catch_up(shop.app, shop.now)
     with shop.app.transaction() as tx:
         assert tx.execute(select(set_aside)).all() == []
     assert catch_up(shop.app, shop.now).swept == 1
