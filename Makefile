@@ -21,7 +21,7 @@ check: .venv/test.stamp lint ## the fast checks: style, types, arrows, tests wit
 	$(BIN)/python -m pytest -q -n auto -m "$(FAST)"
 
 test: .venv/test.stamp lint ## everything: also PostgreSQL, Redis and the slow tests
-	$(BIN)/python -m pytest -q -n $(HANDS) --durations=10
+	$(BIN)/python -m pytest -q -n $(HANDS) --dist worksteal --durations=10
 
 simulate: .venv/test.stamp ## 100,000 simulated experiments a check: what the methods of sop compare promise
 	$(BIN)/python -m tests.core.stats.simulated_checks
