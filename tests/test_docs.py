@@ -44,7 +44,7 @@ def codes_used() -> set[str]:
     """Numbers from 101 to 899 that stand before a sentence in a call of the language room, or as a key of a table there."""
     found: set[int] = set()
     for file in python_files("sop_engine/language"):
-        for node, _ in nodes(file):
+        for node in nodes(file):
             if isinstance(node, ast.Call) and called(node) not in NOT_A_MESSAGE:
                 found.update(n for arg, after in zip(node.args, node.args[1:], strict=False) if not numbers(after) for n in numbers(arg))
                 found.update(n for keyword in node.keywords if keyword.arg == "code" for n in numbers(keyword.value))
@@ -73,9 +73,9 @@ def states_used() -> set[str]:
     """States that rows are given or asked for: `state="x"`, `{"state": "x"}`, `t.state == "x"`, `t.state in (…)`."""
     found: set[str] = set()
     for file in python_files("sop_engine/core", "sop_engine/store", "sop_engine/actions"):
-        for node, _ in nodes(file):
+        for node in nodes(file):
             match node:
-                case ast.keyword(arg="state", value=value) | ast.AnnAssign(target=ast.Name(id="state"), value=value):
+                case ast.keyword(arg="state" | "states", value=value) | ast.AnnAssign(target=ast.Name(id="state"), value=value):
                     found |= words(value)
                 case ast.Dict():
                     found |= {w for k, v in zip(node.keys, node.values, strict=True) if words(k) == {"state"} for w in words(v)}
@@ -90,7 +90,7 @@ def reasons_used() -> set[str]:
     """Reasons written by core, store and actions; those of channels are a table of their own."""
     found = {word for by_kind in REASONS.values() for word in by_kind}
     for file in python_files("sop_engine/core", "sop_engine/store", "sop_engine/actions"):
-        for node, _ in nodes(file):
+        for node in nodes(file):
             if isinstance(node, ast.Call):
                 at = REASON_AT.get(called(node), len(node.args))
                 found |= {w for arg in node.args[at : at + 1] for w in words(arg)}

@@ -3,7 +3,7 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -45,10 +45,15 @@ def room_of(file: Path) -> str:
     return file.relative_to(ENGINE).parts[0].removesuffix(".py")
 
 
-def nodes(file: Path) -> Iterator[tuple[ast.AST, str]]:
-    """Every node of a file with its place, for the message."""
-    for node in ast.walk(tree_of(file)):
-        yield node, f"{name_of(file)}:{getattr(node, 'lineno', 1)}"
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file."""
+    return tuple(ast.walk(tree_of(file)))
+
+
+def places(files: Iterable[Path], caught: Callable[[ast.AST], bool]) -> list[str]:
+    """Where such nodes are, for the message."""
+    return [f"{name_of(f)}:{getattr(node, 'lineno', 1)}" for f in files for node in nodes(f) if caught(node)]
 
 
 def test_imports_point_down_and_core_touches_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +117,7 @@ def reads_the_clock(node: ast.AST) -> bool:
 
 def test_only_the_doors_read_the_clock() -> None:
     inside = [f for f in python_files("sop_engine") if room_of(f) not in DOORS]
-    assert [place for f in inside for node, place in nodes(f) if reads_the_clock(node)] == []
+    assert places(inside, reads_the_clock) == []
 
 
 @pytest.mark.parametrize(
@@ -139,10 +144,10 @@ def test_the_database_is_never_asked_for_the_time() -> None:
 def strings(*rooms: str) -> Iterator[tuple[str, str]]:
     """Every string of these rooms that is not a docstring."""
     for file in (f for f in python_files("sop_engine") if room_of(f) in rooms):
-        bare = {id(node.value) for node, _ in nodes(file) if isinstance(node, ast.Expr)}
-        for node, place in nodes(file):
+        bare = {id(node.value) for node in nodes(file) if isinstance(node, ast.Expr)}
+        for node in nodes(file):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
-                yield place, node.value
+                yield f"{name_of(file)}:{node.lineno}", node.value
 
 
 def test_sql_is_spoken_in_store_alone() -> None:
@@ -150,9 +155,10 @@ def test_sql_is_spoken_in_store_alone() -> None:
 
 
 def test_the_broker_never_holds_the_future() -> None:
-    everywhere = (found for f in python_files("sop_engine", "tests", "benchmarks") for found in nodes(f))
-    calls = [(node.keywords, place) for node, place in everywhere if isinstance(node, ast.Call)]
-    assert [place for keywords, place in calls if {k.arg for k in keywords} & {"eta", "countdown"}] == []
+    def later(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and any(k.arg in ("eta", "countdown") for k in node.keywords)
+
+    assert places(python_files("sop_engine", "tests", "benchmarks"), later) == []
 
 
 def test_tests_do_not_sleep() -> None:
@@ -161,8 +167,7 @@ def test_tests_do_not_sleep() -> None:
     def sleeps(node: ast.AST) -> bool:
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sleep"
 
-    files = [f for f in python_files("tests") if f.name != "servers.py"]
-    assert [place for f in files for node, place in nodes(f) if sleeps(node)] == []
+    assert places([f for f in python_files("tests") if f.name != "servers.py"], sleeps) == []
 
 
 def own_files() -> Iterator[Path]:

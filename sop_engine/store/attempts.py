@@ -54,7 +54,7 @@ def begin(tx: Connection, new: Sequence[Attempt]) -> None:
 def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
     """Store how calls ended."""
     rows = [{**_told(s), "settled_at": at} for s in settled]
-    change_rows(tx, attempts, rows, by=("touch_id", "epoch"), states=["open", "unclear"], state="outcome")
+    change_rows(tx, attempts, rows, by=("touch_id", "epoch"), states=["open", "unclear"], column="outcome")
 
 
 def add_late(tx: Connection, late: Sequence[Settlement], at: datetime) -> None:

@@ -90,18 +90,18 @@ def put_rows(tx: Connection, table: Table, rows: Rows, *, key: Sequence[str], ov
 
 
 def change_rows(
-    tx: Connection, table: Table, rows: Rows, *, by: Sequence[str] = ("id",), states: Sequence[str] = (), state: str = "state"
+    tx: Connection, table: Table, rows: Rows, *, by: Sequence[str] = ("id",), states: Sequence[str] = (), column: str = "state"
 ) -> int:
     """Set what rows (all with the same columns) name, each in the row of the table that is equal in `by`; how many there were.
 
-    `states`: nothing changes unless the row of the table is in one of these, by its column `state`.
+    `states`: nothing changes unless the row of the table is in one of these, by `column`.
     """
     if not rows:
         return 0
     sets = tuple(name for name in rows[0] if name not in by)
     if tx.dialect.name == "postgresql":
-        return run(tx, _updating(table, tuple(by), sets, (state, *states)), {"rows": _told(tx, rows)}).rowcount
-    statement = _updating_one(table, tuple(by), sets, (state, *states))
+        return run(tx, _updating(table, tuple(by), sets, (column, *states)), {"rows": _told(tx, rows)}).rowcount
+    statement = _updating_one(table, tuple(by), sets, (column, *states))
     return tx.execute(statement, [{f"_{name}": value for name, value in row.items()} for row in rows]).rowcount
 
 

@@ -48,6 +48,6 @@ def test_f40_a_worker_that_is_away_longer_than_the_key_is_known_sends_no_second_
 
 
 def test_every_point_in_the_engine_is_listed_with_what_has_just_happened_there() -> None:
-    calls = [n for f in python_files("sop_engine") for n, _ in nodes(f) if isinstance(n, ast.Call) and called(n) == "cp"]
+    calls = [n for f in python_files("sop_engine") for n in nodes(f) if isinstance(n, ast.Call) and called(n) == "cp"]
     named = {arg.value for call in calls for arg in call.args if isinstance(arg, ast.Constant)}
     assert named == set(POINTS)
