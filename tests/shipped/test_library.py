@@ -13,6 +13,8 @@ from tests.shipped.library import checked, files, mapped_tiers, shipped
 PLAYBOOKS = (
     "新客首单培育", "沉默45天唤醒", "三层经营", "RFM五档经营", "零售流失召回",
     "生命周期经营", "竞品浏览拦截", "复购培育", "预警沉默", "破纪录即时升级",
+    "RFM行动", "消费场景推荐", "社媒四层经营", "核心评论回复", "内容互动", "母婴钻石",
+    "AARRR五阶段", "社区金字塔", "团长挽留", "AIPL链路", "近7天浏览未下单", "需求场景",
 )  # fmt: skip
 NOBODY_REACHED = {"no_channel", "holdout"}
 
@@ -91,7 +93,7 @@ def test_every_level_of_a_mapped_tier_has_a_flow_or_a_reason(tier: str) -> None:
 @pytest.mark.parametrize("tier", mapped_tiers())
 def test_the_matrix_of_a_tier_has_no_blank_cell(tier: str) -> None:
     rows = matrix_of(shipped().tiers[tier], shipped(), None).rows
-    assert [row.level for row in rows] == list(shipped().tiers[tier].ladder)
+    assert [row.level for row in rows] == list(shipped().tiers[tier].ladder or shipped().tiers[tier].level_names)
     for row in rows:
         assert row.cells or row.nothing, row.level
         assert "not mapped" not in row.nothing
