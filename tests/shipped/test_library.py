@@ -13,6 +13,7 @@ from tests.shipped.library import checked, files, mapped_tiers, shipped
 PLAYBOOKS = (
     "新客首单培育", "沉默45天唤醒", "三层经营", "RFM五档经营", "零售流失召回",
     "生命周期经营", "竞品浏览拦截", "复购培育", "预警沉默", "破纪录即时升级",
+    "咨询优惠即时应答", "拒收意向", "转介种子", "黑卡礼遇", "生鲜尊享", "预测流失关怀", "服务补救", "默默对比",
 )  # fmt: skip
 NOBODY_REACHED = {"no_channel", "holdout"}
 

@@ -27,7 +27,7 @@ OUTSIDE = ("benefit", "event", "start", "link", "alert", "report")
 BLANK = re.compile(r"None|unknown|\{|\}|[，。：；、][，。：；、]|^[，。：；、]|[（「][）」]|[ ]{2}|¥(?!\d)|满减|至。|码[，。]")
 GIVEN: dict[str, Value | None] = {"昵称": "欧阳小暖", "城市": "上海", "职业": "教师", "来源渠道": "门店"}
 EXAMPLES: Mapping[str, Value] = {
-    "event.amount": Decimal("1200.01"), "event.category": "护肤", "event.text": "什么时候到货？" * 10,
+    "event.amount": Decimal("1200.01"), "event.category": "护肤", "event.text": "什么时候到货？" * 10, "event.kind": "送错货",
     "alert.name": "预算", "alert.value": "81%", "alert.before": "40%", "report.name": "分层周报", "report.link": "https://example.com/r/1",
 }  # fmt: skip
 
