@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, Dialect, Row, Table, Text, Update, bindparam, insert, or_, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Dialect, Row, Table, Text, Update, bindparam, insert, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from sop_engine.store.dialect import dialect, run
 
@@ -39,7 +39,7 @@ class Ids(TypeDecorator[Iterable[int]]):
 
 class _Among(FunctionElement[bool]):
     name = "among"
-    type = Boolean()
+    type = NullType()  # type: ignore[assignment]  # a Boolean would be compared with 1 on SQLite, where no index helps then
     inherit_cache = True
 
 

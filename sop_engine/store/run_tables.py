@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 from sop_engine.store.columns import PERSONAL, Money, instant, json_column, key_column, reference, user_column
 
 PLANNED, UNKNOWN = text("state = 'planned'"), text("state = 'unknown'")
+HELD, ISSUED = text("state IN ('queued', 'sending')"), text("state = 'issued'")
 UNWRITTEN = text("state = 'skipped' AND reason = 'render'")
 
 
@@ -80,8 +81,8 @@ class TouchRow(SQLModel, table=True):
         Index(
             "ix_touches_lease",
             "lease_until",
-            sqlite_where=text("state IN ('queued', 'sending')"),
-            postgresql_where=text("state IN ('queued', 'sending')"),
+            sqlite_where=HELD,
+            postgresql_where=HELD,
         ),
         Index("ix_touches_flow", "lane", "flow", "due_at", sqlite_where=PLANNED, postgresql_where=PLANNED),
         Index("ix_touches_look", "look_at", sqlite_where=UNKNOWN, postgresql_where=UNKNOWN),
@@ -144,6 +145,7 @@ class GrantRow(SQLModel, table=True):
         Index("ix_grants_budget", "benefit", "given_day"),
         Index("ix_grants_flow", "flow", "given_day"),
         Index("ix_grants_code", "code"),
+        Index("ix_grants_expires", "expires_at", sqlite_where=ISSUED, postgresql_where=ISSUED),
     )
     id: int | None = key_column()
     user_id: int = user_column()

@@ -36,8 +36,8 @@ PLANTS = (
     Plant(
         "lease",
         "sop_engine/store/queue.py",
-        'held = touches.c.state.in_(("queued", "sending")) & (touches.c.lease_until < lease_time)',
-        'held = touches.c.state.in_(("queued", "sending")) & touches.c.lease_until.is_(None)',
+        "select(touches.c.user_id).where(_WITH_WORKERS, touches.c.lease_until < lease_time)",
+        "select(touches.c.user_id).where(_WITH_WORKERS, touches.c.lease_until.is_(None))",
         ("tests/actions/test_sending.py::test_a_worker_that_dies_after_the_claim",),
     ),
     Plant(

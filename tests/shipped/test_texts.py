@@ -24,10 +24,11 @@ from tests.store.population import fill, fit_everything, place_everybody
 
 SIGNATURE, REFUSE = "【某品牌】", "拒收请回复R"
 OUTSIDE = ("benefit", "event", "start", "link", "alert", "report")
-BLANK = re.compile(r"None|unknown|\{|\}|[，。：；、][，。：；、]|^[，。：；、]|[（「][）」]|[ ]{2}|¥(?!\d)|满减|至。|码[，。]")
+BLANK = re.compile(r"None|unknown|\{|\}|[，。：；、][，。：；、]|^[，。：；、]|[（「][）」]|[ ]{2}|¥(?!\d)|满减|至。|码[，。]|-\d+ ?天")
 GIVEN: dict[str, Value | None] = {"昵称": "欧阳小暖", "城市": "上海", "职业": "教师", "来源渠道": "门店", "最爱内容": "手冲教程"}
+FIRST_DAY_AGO, CYCLE = (1, 8, 14, 15, 27, 60, 90, 120, 150, 180, 210, 240, 294), 28
 EXAMPLES: Mapping[str, Value] = {
-    "event.amount": Decimal("1200.01"), "event.category": "护肤", "event.text": "什么时候到货？" * 10,
+    "event.amount": Decimal("1200.01"), "event.category": "护肤", "event.text": "什么时候到货？" * 10, "event.kind": "送错货",
     "event.link": "https://example.com/p/1",
     "alert.name": "预算", "alert.value": "81%", "alert.before": "40%", "report.name": "分层周报", "report.link": "https://example.com/r/1",
 }  # fmt: skip
@@ -72,13 +73,21 @@ def outside(benefit: Benefit | None) -> dict[str, Value | None]:
 
 
 def write(template: Template, values: Mapping[str, Value | None]) -> Rendered:
-    return render(template, values, locale=template.locale, links={name: address for name, address in template.links})
+    links = {**dict(template.links), "unsubscribe": "https://example.com/u/1"}
+    return render(template, values, locale=template.locale, links=links)
+
+
+def told(template: Template) -> list[Mapping[str, Value | None]]:
+    """What only an import knows: nothing, the usual, and with each day of a cycle or a pregnancy where the text reads one."""
+    names = ("距末次经期天数", "距下次经期", "距排卵天数", "预产倒计时")
+    counted = [dict(zip(names, map(Decimal, (ago, CYCLE - ago, CYCLE - 14 - ago, 280 - ago)), strict=True)) for ago in FIRST_DAY_AGO]
+    return [{}, GIVEN, *({**GIVEN, **days} for days in counted if days.keys() & template.uses)]
 
 
 def written(template: Template) -> Iterator[str]:
     """The text for every golden user, with and without what only an import knows, with each benefit; missing values are named."""
     for known in facts().values():
-        for more in ({}, GIVEN):
+        for more in told(template):
             for benefit in benefits_with(template):
                 values = {**known, **more, **outside(benefit)}
                 try:

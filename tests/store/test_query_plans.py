@@ -1,12 +1,13 @@
 """What is asked all day long is answered along an index, without statistics: nothing reads a whole table for one user."""
 
 import re
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 from sop_engine.core.models import models_in_order
 from sop_engine.store import facts, metric_values, midnight, placements
@@ -17,6 +18,8 @@ from sop_engine.store.migrate import upgrade
 from sop_engine.store.people import SLICE
 from sop_engine.store.scope import Scope
 from tests.builders import at, example_project
+from tests.conftest import sqlite_copy
+from tests.shop import Shop
 
 NOW = at("2025-06-30 12:00")
 PROJECT = example_project()
@@ -63,3 +66,35 @@ def test_no_big_table_is_read_whole(name: str, monkeypatch: pytest.MonkeyPatch) 
     assert [plan for plan in plans if BIG.search(plan) and plan != "SCAN e"] == []
     # Users come first, then their events by user: never the events of a day for one user.
     assert name.startswith("the window edges") or not any("ix_events_edge" in plan for plan in plans)
+
+
+FLOW = "playbook: p\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {at: day 1 10:00, send: hello}\n"
+OF_FEW = re.compile(r"SCAN touches USING (COVERING )?INDEX ix_touches_(lease|due|flow|look):")  # what is done is not in them
+FEW_ROWS = re.compile(r"SCAN (?!events|e\b|users|u\b|user_metrics|placements|moves|user_tags|runs|touches|attempts|receipts|outbox|grants)")
+
+
+@pytest.fixture
+def engine_lite(migrated_sqlite: sqlite3.Connection) -> Iterator[Engine]:
+    """SQLite in memory."""
+    with sqlite_copy(migrated_sqlite) as engine:
+        yield engine
+
+
+def test_a_users_day_reads_no_big_table_whole(engine_lite: Engine) -> None:
+    """An event, a start, a midnight, a message and what becomes of it: every statement, as SQLite would carry it out."""
+    shop = Shop(engine_lite, FLOW, start="2025-03-01 09:00")
+    shop.user("u1")
+    whole: set[str] = set()
+
+    @event.listens_for(engine_lite, "before_cursor_execute")
+    def explain(connection: Any, _cursor: Any, sql: str, given: Any, _context: Any, many: bool) -> None:
+        if sql.startswith(("SELECT", "UPDATE", "WITH")) and not many:
+            plan = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {sql}", given).fetchall()
+            whole.update(f"{row[3]}: {sql}" for row in plan if row[3].startswith("SCAN") and not FEW_ROWS.match(row[3]))
+
+    shop.event("u1", "cart")
+    shop.until("2025-03-02 10:00")
+    shop.event("u1", "order", order_id="o1", amount=5)
+    event.remove(engine_lite, "before_cursor_execute", explain)
+    assert shop.states("u1") == ["hi:sent"]
+    assert [told for told in sorted(whole) if not OF_FEW.search(told)] == []
