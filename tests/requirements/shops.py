@@ -193,6 +193,13 @@ class LibraryShop(Shop):
         return key
 
 
+def book(start: str, steps: str, *more: str, name: str = "book", intent: str = "cultivate", goal: str = "buys") -> str:
+    """A playbook of one flow in the short forms; without a benefit in `more` or the steps it says that it promises none."""
+    keys = [*more] if "give:" in steps else ["no_benefit: nothing", *more]
+    head = f"playbook: {name}\nintent: {intent}\nstart: {{{start}}}\ngoal: {goal}\n"
+    return head + "".join(f"{key}\n" for key in keys) + f"steps: {{{steps}}}\n"
+
+
 HEAD = "\n".join(f"{key}: {value}" for key, value in PROJECT.items())
 
 
