@@ -6,10 +6,11 @@ from sqlalchemy import Engine, select
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.why import why, why_level
 from sop_engine.core.comparison.cross import Delivered, cross_table
-from sop_engine.store import events, levels, tags
+from sop_engine.store import events, levels
 from sop_engine.store.facts import read_facts
 from sop_engine.store.people import get_id
 from sop_engine.store.scope import Scope
+from sop_engine.store.tables import TagRow
 from tests.requirements.shops import LibraryShop, book, bought, did, library
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, text
@@ -204,7 +205,7 @@ def test_s1_69_a_word_of_the_user_is_a_tag_with_evidence_and_a_refusal_is_a_task
     shop.event("staff", "chat_message", text="有优惠券吗?", actor="staff")
     assert [shop.facts(key, "价格敏感") for key in ("asks", "refuses", "staff")] == [[True], [False], [False]]
     with shop.app.transaction() as tx:
-        [evidence] = tx.execute(select(tags..c.evidence)).scalars()
+        [evidence] = tx.execute(select(TagRow.evidence)).scalars()
     assert [e["word"] for e in evidence] == ["优惠券"]
     assert [shop.sent(key) for key in ("asks", "refuses", "staff")] == [[], ["转人工@06-30 12:00"], []]
     shop.until("2025-12-28 00:00")
