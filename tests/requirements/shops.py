@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sop_engine.actions.apply import Options, apply
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.app import App, Rehearsal, adapter_for
+from sop_engine.core import fitting
 from sop_engine.core.conditions import Condition, Value, holds
 from sop_engine.core.errors import Problem
 from sop_engine.core.interest import user_names
@@ -34,9 +35,11 @@ from sop_engine.store.placements import place
 from sop_engine.store.scope import Scope
 from sop_engine.store.users import add_users
 from tests.builders import at
+from tests.golden.population import golden_users
 from tests.shipped.library import files
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, PROJECT, TEXTS
+from tests.store.population import fill, place_everybody
 
 NOON = "2025-06-30 12:00"
 FOLDER = Path(__file__).parent
@@ -120,6 +123,7 @@ class Base:
     def __init__(self, project: Project | None = None, *, fresh: bool = False) -> None:
         self.project = project or library()
         self.engine = _engine.__wrapped__("") if fresh else _engine(self.project.hash)
+        self.ids: list[int] = []
         with transaction(self.engine) as tx:
             metric_values.prepare(tx, self.project)
 
@@ -131,6 +135,7 @@ class Base:
             ids = add_users(tx, self.project, [UserRecord(key, at(joined), attributes)], moment)
             add_events(tx, self.project, [r for h in happened for r in _records(key, h, now)], ids, moment)
             self.place(tx, ids[key], moment)
+        self.ids.append(ids[key])
         return Known(self.engine, self.project, ids[key], moment)
 
     def place(self, tx: Any, user_id: int, moment: datetime) -> None:
@@ -141,11 +146,23 @@ class Base:
         for model in models_in_order(self.project):
             place(tx, known(tx, self.project, moment), model, scope, moment, cause="event", release="test")
 
+    def fit(self, *names: str, now: str = NOON) -> list[Fit]:
+        """Cut points over everybody there is, as a refresh finds them; then everybody is placed anew."""
+        moment, found = at(now), []
+        with transaction(self.engine) as tx:
+            for name in names:
+                metric = self.project.metrics[name]
+                found.append(fitting.fit_cuts(metric, [row[0] for row in fits.values_for(tx, self.project, metric, moment)]))
+                fits.save_fit(tx, metric, found[-1], moment)
+            for user_id in self.ids:
+                self.place(tx, user_id, moment)
+        return found
+
     def frozen(self, now: str = NOON, **cuts: float) -> "Base":
         """Cut points as a refresh would have found them."""
         with transaction(self.engine) as tx:
             for name, cut in cuts.items():
-                fits.save_fit(tx, self.project.metrics[name], Fit(cuts=(cut,)), at(now))
+                fits.save_fit(tx, self.project.metrics[name], Fit(name, cuts=(cut,)), at(now))
         return self
 
 
@@ -165,6 +182,27 @@ def _records(key: str, told: Did, now: str) -> list[EventRecord]:
 def _value(value: Any) -> Value:
     """Numbers are Decimal, whatever a test wrote them as."""
     return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@cache
+def golden_levels() -> dict[str, dict[str, Value | None]]:
+    """By golden user: the level in each model that the file knows, by the shipped library, with the fixed revenue target of the file."""
+    golden, project = golden_users(), with_target()
+    models = sorted({model for expected in golden.expect.values() for model in expected["levels"]} - {"RFM八类", "贡献金字塔"})
+    engine = _engine.__wrapped__("")
+    with transaction(engine) as tx:
+        ids = fill(tx, project, golden.users, golden.events, golden.clock)
+        place_everybody(tx, project, golden.clock)
+        found = read_facts(tx, project, models, Scope.of(ids.values()), golden.clock)
+    engine.dispose()
+    return {key: found[user_id] for key, user_id in ids.items()}
+
+
+@cache
+def with_target() -> Project:
+    """The library whose revenue target is ¥1,000 instead of the best fifth of payers."""
+    spend = replace(library().metrics["消费五等"], cuts=tuple(map(Decimal, (100, 300, 600, 1000))))
+    return replace(library(), metrics={**library().metrics, spend.name: spend}, hash="with target")
 
 
 class LibraryShop(Shop):

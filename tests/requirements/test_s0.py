@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sop_engine.rendering import render
 from sop_engine.store import outbox
 from tests.golden.population import golden_users
-from tests.requirements.shops import HEAD, LibraryShop, bought, changed_library, did, library, of_code, said_of, user
+from tests.requirements.shops import HEAD, LibraryShop, bought, changed_library, did, golden_levels, library, of_code, said_of, user
 from tests.shop import Shop
 from tests.shop_project import text
 
@@ -109,8 +109,9 @@ def test_s0_12_following_again_starts_a_new_streak_and_is_known_as_such() -> Non
 def test_s0_14_every_golden_user_has_exactly_one_of_four_levels_and_silence_is_asked_before_core() -> None:
     tier = library().tiers["社媒互动"]
     assert [level.name for level in tier.levels] == ["KOL", "沉默", "核心活跃", "普通互动"]
-    levels = [expected["levels"]["社媒互动"] for expected in golden_users().expect.values()]
-    assert set(levels) == set(tier.level_names) and None not in levels
+    found = {key: levels["社媒互动"] for key, levels in golden_levels().items()}
+    assert found == {key: expected["levels"]["社媒互动"] for key, expected in golden_users().expect.items()}
+    assert set(found.values()) == set(tier.level_names)
 
 
 def test_s0_15_a_kol_needs_more_than_ten_thousand_followers_and_a_recommendation() -> None:
