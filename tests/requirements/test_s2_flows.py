@@ -203,7 +203,7 @@ def test_s2_58_a_conversion_flows_back_moves_the_user_and_is_a_label_of_the_next
 
 
 @pytest.mark.parametrize(("levels", "found"), [(6, ["error"]), (5, [])])
-def test_s2_59_a_playbook_acts_on_at_most_five_levels(levels: int, found: list[str]) -> None:
+def test_s2_59_x_06_a_playbook_acts_on_at_most_five_levels(levels: int, found: list[str]) -> None:
     names = [f"l{n}" for n in range(levels)]
     tier = "tier: many\nnote: why\nlevels: {" + ", ".join(f"{name}: orders = {n}" for n, name in enumerate(names)) + "}\n"
     flow = "{intent: serve, no_benefit: x, steps: {a: {at: now, send: hello}}}"

@@ -63,7 +63,7 @@ def test_s2_07_08_09_over_medians_of_20_days_two_orders_and_500_a_tie_is_high(re
     assert buyer(base, recency, orders, money)["RFM八类"] == cell
 
 
-def test_s2_10_five_actions_cover_the_eight_cells() -> None:
+def test_s2_10_x_06_five_actions_cover_the_eight_cells() -> None:
     placer = Placer(library().tiers["RFM行动"])
     rolled = {cell: placer.level_of({"RFM八类": cell}, None) for cell in CELLS}
     assert rolled == {
