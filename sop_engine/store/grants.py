@@ -143,8 +143,9 @@ def expire(tx: Connection, now: datetime) -> int:
 
 
 def redeem(tx: Connection, *, code: str, at: datetime) -> Row[Any] | None:
-    """Mark an issued benefit as used; None when no such code is unused."""
-    statement = update(grants).where(grants.c.code == code, grants.c.state.in_(("issued", "reserved")))
+    """Mark an issued benefit as used; None when no such code is unused, or its time was over then."""
+    in_time = grants.c.expires_at.is_(None) | (grants.c.expires_at > at)
+    statement = update(grants).where(grants.c.code == code, grants.c.state.in_(("issued", "reserved")), in_time)
     return tx.execute(statement.values(state="redeemed", used_at=at).returning(grants)).first()
 
 

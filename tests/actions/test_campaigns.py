@@ -62,7 +62,7 @@ def test_a_campaign_missed_by_an_hour_is_caught_up_and_one_whose_date_was_over_a
     assert [r.flow for r in shop.runs("u1")] == ["launch"]
 
 
-def test_a_schedule_firing_twice_starts_each_user_once_an_occasion(engine: Engine) -> None:
+def test_c_12_a_schedule_firing_twice_starts_each_user_once_an_occasion(engine: Engine) -> None:
     shop = Shop(engine, every("month day 28 10:00"), start="2025-02-20 12:00")
     for key in keys(3):
         shop.user(key)

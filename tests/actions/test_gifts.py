@@ -155,7 +155,7 @@ def test_a_failed_send_gives_the_code_back_and_the_next_user_gets_it(engine: Eng
     assert [(g.code, g.state) for g in shop.grants()] == [("A", "released"), ("A", "issued")]
 
 
-def test_a_repeated_try_promises_the_same_code(engine: Engine) -> None:
+def test_x_17_a_repeated_try_promises_the_same_code(engine: Engine) -> None:
     for pool in ("uploaded", "generated"):
         sms = Scripted([DeliveryError("retry_after", "not_accepted")])
         shop = Shop(

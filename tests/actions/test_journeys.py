@@ -155,7 +155,7 @@ levels:
 """
 
 
-def test_leaving_a_level_cancels_what_is_planned_and_leaves_what_was_sent(engine: Engine) -> None:
+def test_x_16_leaving_a_level_cancels_what_is_planned_and_leaves_what_was_sent(engine: Engine) -> None:
     shop = Shop(engine, FAREWELL)
     shop.user("u1")
     shop.beat()

@@ -31,7 +31,7 @@ levels:
 """
 
 
-def test_missed_midnights_are_caught_up_each_once_with_its_true_date(engine: Engine) -> None:
+def test_x_10_missed_midnights_are_caught_up_each_once_with_its_true_date(engine: Engine) -> None:
     shop = Shop(engine, STAGES, BACK, start="2025-03-01 09:00")
     shop.user("u1")
     shop.until("2025-03-03 12:00")
@@ -63,7 +63,7 @@ def test_catching_up_gives_what_working_every_day_would_have_given(engine: Engin
         assert [m[2] for m in moves[key][1:]] == [f"{(last + timedelta(days=d)).astimezone(shop.zone):%m-%d %H:%M}" for d in (3, 5)]
 
 
-def test_flicker_starts_the_flow_once_in_thirty_days(engine: Engine) -> None:
+def test_x_11_flicker_starts_the_flow_once_in_thirty_days(engine: Engine) -> None:
     shop = Shop(engine, STAGES, BACK, start="2025-03-01 09:00")
     shop.user("u1")
     for day in (7, 14, 21):
@@ -174,7 +174,7 @@ def shoppers(engine: Engine, *documents: str) -> Shop:
     return shop
 
 
-def test_cut_points_of_a_population_are_frozen_until_the_next_refresh(engine: Engine) -> None:
+def test_x_09_cut_points_of_a_population_are_frozen_until_the_next_refresh(engine: Engine) -> None:
     shop = shoppers(engine)
     levels = [shop.facts(key, "value")[0] for key in keys(4)]
     assert levels == ["rest", "rest", "best", "best"]

@@ -35,7 +35,7 @@ def begin(engine: Engine, *documents: str) -> Shop:
     return shop
 
 
-def test_those_inside_keep_day_3_and_new_ones_get_day_4(engine: Engine) -> None:
+def test_c_11_those_inside_keep_day_3_and_new_ones_get_day_4(engine: Engine) -> None:
     shop = begin(engine)
     assert shop.apply(flow(4)) == [Change("cart", "changed", 1, 2, 1)]
     shop.user("u2")
@@ -62,7 +62,7 @@ def test_a_preview_writes_nothing(engine: Engine) -> None:
     assert len(shop.sent()) == 2
 
 
-def test_moving_carries_them_over_by_step_names(engine: Engine) -> None:
+def test_c_11_moving_carries_them_over_by_step_names(engine: Engine) -> None:
     shop = begin(engine, flow(more="  gone: {at: day 5 10:00, send: third}\n  past: {at: day 6 10:00, send: third}\n"))
     more = "  past: {at: day 0 10:00, send: third}\n  new: {at: day 7 10:00, send: receipt}\n"
     shop.apply(flow(4, more=more), options=Options(move=True))

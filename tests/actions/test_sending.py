@@ -45,7 +45,7 @@ def again(shop: Shop) -> str:
     return str(due).removeprefix("0:")
 
 
-def test_an_order_between_claim_and_delivery_is_seen_and_nothing_is_sent(engine: Engine) -> None:
+def test_x_16_an_order_between_claim_and_delivery_is_seen_and_nothing_is_sent(engine: Engine) -> None:
     shop, sms = begin(engine)
     shop.jump("2025-03-01 11:00")
     hints = shop.claim()
@@ -86,7 +86,7 @@ def test_a_hint_delivered_twice_or_from_an_earlier_claim_sends_nothing(engine: E
     assert len(sms.handed) == 1
 
 
-def test_a_worker_that_dies_after_the_claim_loses_nothing(engine: Engine) -> None:
+def test_c_08_a_worker_that_dies_after_the_claim_loses_nothing(engine: Engine) -> None:
     shop, sms = begin(engine)
     shop.jump("2025-03-01 11:00")
     shop.claim()

@@ -98,7 +98,7 @@ def while_open(shop: Shop, first: Callable[[Work], object], second: Callable[[],
     assert not worker.is_alive()
 
 
-def test_two_touches_of_one_user_never_pass_the_cap_together(postgres: Engine) -> None:
+def test_s2_61_two_touches_of_one_user_never_pass_the_cap_together(postgres: Engine) -> None:
     shop = begin(postgres, FLOW.replace("NAME", "a"), FLOW.replace("NAME", "b"), caps="[1 per 1d]")
     one, other = shop.claim()
     while_open(shop, lambda work: intend(work, queue.queued_for_delivery(work.tx, [one])), lambda: shop.deliver([other]))
@@ -106,7 +106,7 @@ def test_two_touches_of_one_user_never_pass_the_cap_together(postgres: Engine) -
     assert shop.outbox() == []
 
 
-def test_the_same_touch_in_two_workers_is_sent_by_one(postgres: Engine) -> None:
+def test_x_16_the_same_touch_in_two_workers_is_sent_by_one(postgres: Engine) -> None:
     shop = begin(postgres, FLOW.replace("NAME", "a"))
     hints = shop.claim()
     done: list[int] = []

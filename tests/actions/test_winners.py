@@ -50,7 +50,7 @@ def newcomers(shop: Shop, prefix: str = "new", many: int = 60) -> Counter[str | 
     return Counter(shop.runs(k)[0].variant for k in keys)
 
 
-def test_switch_gives_the_winner_to_new_users_only_keeps_the_hold_out_and_says_so(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_s2_64_switch_gives_new_users_the_winner_keeps_the_hold_out_and_says_so(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "sop.experiment"):
         shop = lived(engine, "switch")
     assert [r.message.split(".")[0] for r in caplog.records] == ["experiment cart: B switched for new users"]

@@ -46,7 +46,7 @@ def seconds(service: str) -> int:
     return int(str(SERVICES[service]["stop_grace_period"]).removesuffix("s"))
 
 
-def test_there_is_one_service_for_each_part() -> None:
+def test_c_17_there_is_one_service_for_each_part() -> None:
     assert set(SERVICES) == {"postgres", "redis", "mail", "certificate", *OURS}
     assert "container_name" not in SERVICES["worker"]  # else it could not be scaled
     assert "ports" not in SERVICES["worker"]

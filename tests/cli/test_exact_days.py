@@ -48,13 +48,13 @@ def sent(shop: Shop, flow: str, at: str) -> list[str]:
     return [t["step"] for t in shop.json("touches", "--flow", flow, "--state", "sent", at=at)["touches"]]
 
 
-def test_the_first_order_coupon_goes_out_on_day_3_at_10_and_not_a_minute_before(library: Shop) -> None:
+def test_c_06_the_first_order_coupon_goes_out_on_day_3_at_10_and_not_a_minute_before(library: Shop) -> None:
     newcomer(library)
     assert sent(library, "新客首单培育", local("2025-03-04", "09:59")) == []
     assert sent(library, "新客首单培育", local("2025-03-04", "10:00")) == ["首单券"]
 
 
-def test_an_order_a_minute_before_day_3_at_10_keeps_the_coupon_back(library: Shop) -> None:
+def test_c_06_an_order_a_minute_before_day_3_at_10_keeps_the_coupon_back(library: Shop) -> None:
     newcomer(library)
     sent(library, "新客首单培育", local("2025-03-04", "09:58"))
     library.ok("track", "小王", "order", "-f", "order_id=a1", "-f", "amount=88", at=local("2025-03-04", "09:59"))
@@ -75,7 +75,7 @@ def held_out(shop: Shop) -> bool:
     return bool(runs[0]["held_out"])
 
 
-def test_the_win_back_goes_out_on_day_45_of_silence_and_not_the_day_before(library: Shop) -> None:
+def test_c_07_the_win_back_goes_out_on_day_45_of_silence_and_not_the_day_before(library: Shop) -> None:
     lapsing(library)
     assert sent(library, "沉默45天唤醒", local("2025-04-14", "23:59")) == []
     assert not held_out(library)
@@ -83,7 +83,7 @@ def test_the_win_back_goes_out_on_day_45_of_silence_and_not_the_day_before(libra
     assert sent(library, "沉默45天唤醒", local("2025-04-15", "10:00")) == ["第45天唤醒"]
 
 
-def test_a_visit_on_the_evening_before_day_45_starts_the_silence_anew(library: Shop) -> None:
+def test_c_07_a_visit_on_the_evening_before_day_45_starts_the_silence_anew(library: Shop) -> None:
     lapsing(library)
     sent(library, "沉默45天唤醒", local("2025-04-14", "22:00"))
     library.ok("track", "老陈", "visit", at=local("2025-04-14", "23:00"))

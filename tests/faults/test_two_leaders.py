@@ -69,7 +69,7 @@ def holds(shop: Shop) -> None:
         assert audit.broken(work.tx) == []
 
 
-def test_f13_two_who_both_lead_for_a_minute_over_a_midnight_do_everything_once(postgres: Engine) -> None:
+def test_c_09_f13_two_who_both_lead_for_a_minute_over_a_midnight_do_everything_once(postgres: Engine) -> None:
     """Both run every job at the same moment, with no lease and no fence between them."""
     provider = Scripted()
     shop = Shop(postgres, BOOKS, start="2025-03-01 10:00", channels={"sms": provider}, project={"hours": "00:00-24:00"})

@@ -93,7 +93,7 @@ def test_every_level_of_a_mapped_tier_has_a_flow_or_a_reason(tier: str) -> None:
 
 
 @pytest.mark.parametrize("tier", mapped_tiers())
-def test_the_matrix_of_a_tier_has_no_blank_cell(tier: str) -> None:
+def test_s1_64_the_matrix_of_a_tier_has_no_blank_cell(tier: str) -> None:
     rows = matrix_of(shipped().tiers[tier], shipped(), None).rows
     assert [row.level for row in rows] == list(shipped().tiers[tier].ladder or shipped().tiers[tier].level_names)
     for row in rows:
