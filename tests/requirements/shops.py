@@ -68,7 +68,7 @@ def bought(amount: float | str, *days: float, times: int = 1, **fields: Any) -> 
 
 @cache
 def base() -> dict[str, str]:
-    """The shipped facts, metrics and tiers with the playbooks that every shop begins with (numbers below 20, and that of group leaders), and their texts.
+    """The shipped facts, metrics and tiers, the playbooks every shop begins with (numbers below 20, and the group leader's), their texts.
 
     The others bring facts and flags of single trades; they are held by their own stories.
     """
