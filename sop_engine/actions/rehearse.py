@@ -1,7 +1,7 @@
 """Plays stories: the real engine on SQLite in memory with a made-up clock; whatever is sent and not expected fails the story."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -15,6 +15,7 @@ from sop_engine.app import App, Rehearsal, Work, adapter_for
 from sop_engine.core.calendar import resolve
 from sop_engine.core.conditions import Value
 from sop_engine.core.explain import text_of_value
+from sop_engine.core.needed import needed
 from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.core.story import Story, StoryEvent, StoryLine
@@ -60,8 +61,7 @@ def play_all(project: Project, stories: Sequence[Story]) -> Iterator[Result]:
 
 def play(project: Project, story: Story) -> Result:
     """Play one story; nobody is contacted, nothing is drawn, no budget or stock runs out."""
-    flows = {i: f for i, f in project.flows.items() if f.playbook in story.playbooks}
-    project = replace(project, flows=flows, hash=project.hash or "story")
+    project = needed(project, story)
     app = rehearsal_app(project, Rehearsal(variant=story.variant))
     try:
         return Result(story, tuple(_Play(app, project, story).run()))
