@@ -1,6 +1,6 @@
 """Writes docs/requirements.md: every row, what it asks, and the tests that hold it."""
 
-from tests.requirements.page import PAGE, page, rows, held_by_row
+from tests.requirements.page import PAGE, held_by_row, page, rows
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")

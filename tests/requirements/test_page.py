@@ -1,6 +1,6 @@
 """The page of the requirements is true: it is what the generator gives, and no row is without a test or a reason."""
 
-from tests.requirements.page import PAGE, PRIORITIES, SOURCES, ids_of, in_part, not_held, page, rows, held_by_row
+from tests.requirements.page import PAGE, PRIORITIES, SOURCES, held_by_row, ids_of, in_part, not_held, page, rows
 
 
 def test_the_page_is_what_the_generator_gives() -> None:
