@@ -121,6 +121,7 @@ def test_s2_44_a_cart_a_day_old_without_an_order_is_reminded_of(memory: Engine) 
     assert (shop.sent("waits"), shop.sent("buys")) == (["提醒@07-01 12:00"], [])
 
 
+@pytest.mark.slow
 def test_s2_47_workdays_at_two_by_the_calendar_of_the_country(memory: Engine) -> None:
     shop = LibraryShop(memory, "工作日午后", start="2025-09-25 15:00")
     shop.somebody(bought(2000, 5), did("visit", 1))
