@@ -38,7 +38,7 @@ PLANTS = (
         "sop_engine/store/queue.py",
         "select(touches.c.user_id).where(_WITH_WORKERS, touches.c.lease_until < lease_time)",
         "select(touches.c.user_id).where(_WITH_WORKERS, touches.c.lease_until.is_(None))",
-        ("tests/actions/test_sending.py::test_a_worker_that_dies_after_the_claim",),
+        ("tests/actions/test_sending.py::test_c_08_a_worker_that_dies_after_the_claim",),
     ),
     Plant(
         "unique touch",
