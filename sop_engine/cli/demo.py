@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sop_engine.core.project import Project
 
 YEAR = date(2017, 1, 1)
-FIRST, LAST = date(2017, 10, 1), date(2017, 12, 31)
+FIRST, LAST = date(2017, 12, 1), date(2017, 12, 31)
 SHOPS_TODAY = datetime(2018, 1, 2, tzinfo=UTC)
 
 
@@ -34,10 +34,10 @@ def demo(
     since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day that is lived through.")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day that is lived through.")] = None,
 ) -> None:
-    """Import one real year of 2,469 grocery households and live through its last three months with the shipped playbooks.
+    """Import one real year of 2,469 grocery households and live through its last month with the shipped playbooks.
 
     Nobody is contacted. The months before are history, as for any shop that begins to use playbooks; with --from 2017-01-01 the
-    whole year is lived through, which takes about a second a day.
+    whole year is lived through, which takes a few seconds a day.
 
     \b
     Examples:

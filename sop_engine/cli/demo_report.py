@@ -126,7 +126,7 @@ def _two_users(work: "Work") -> Iterator[str]:
 
 def _next(counted: "Tally", seconds: float) -> str:
     return f"""WHAT NEXT (this took {seconds:.0f} s)
-  sop tiers {MODEL} --on 2017-10-31 --project demo     any past day's tiers
+  sop tiers {MODEL} --on 2017-12-10 --project demo     any past day's tiers
   sop moves {MODEL} --project demo                     who moved where, and why
   sop touches --reason cap --project demo              what was held back, and why
   sop outbox --project demo                            the messages themselves
