@@ -6,7 +6,7 @@ FAST := not server and not slow
 HANDS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) # tests at a time: one more than cores, for some wait for servers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test simulate bench lint migration migrations-first constraints chaos faults kills race planted soak
+.PHONY: help demo run check test simulate bench docs-library lint migration migrations-first constraints chaos faults kills race planted soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ simulate: .venv/test.stamp ## 100,000 simulated experiments a check: what the me
 
 bench: .venv/bench.stamp ## measure: the figures of benchmarks/
 	$(BIN)/python -m benchmarks
+
+docs-library: .venv/base.stamp ## write the pages of docs/library anew from the shipped playbooks
+	$(BIN)/sop docs
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -1,12 +1,13 @@
 """Writes a template as a user would get it, or with made-up values, and says how long it is and what was unknown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from sop_engine.app import Work
+from sop_engine.core.catalog import Benefit
 from sop_engine.core.conditions import Value
+from sop_engine.core.preview import Preview
 from sop_engine.core.project import Project
 from sop_engine.core.template import Template
 from sop_engine.rendering import MissingVariable, RenderFailed, render
@@ -18,26 +19,14 @@ ONE_SMS, SMS_PART = 70, 67  # characters of an SMS alone, and of each of several
 OUTSIDE = ("event", "start", "benefit", "link", "step", "alert", "report")
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A text as it would be sent in one language. `parts` are SMS; `fallbacks` name what was unknown and what stands for it."""
-
-    template: str
-    locale: str
-    channel: str
-    purpose: str
-    subject: str
-    text: str
-    length: int
-    parts: int | None
-    max_length: int | None
-    fallbacks: tuple[tuple[str, str], ...]
-    missing: str = ""  # why it cannot be written
+def preview_made_up(project: Project, name: str, today: date, gives: str = "") -> list[Preview]:
+    """Each language of the template with made-up values for whatever is required; `gives` is a benefit whose worth is written."""
+    known = _of_benefit(project.benefits[gives]) if gives else {}
+    return [_written(project, t, {**_made_up(project, t, today), **known}) for t in project.templates[name].values()]
 
 
-def preview_made_up(project: Project, name: str, today: date) -> list[Preview]:
-    """Each language of the template with made-up values for whatever is required."""
-    return [_written(project, t, _made_up(project, t, today)) for t in project.templates[name].values()]
+def _of_benefit(benefit: Benefit) -> dict[str, Value | None]:
+    return {"benefit.name": benefit.name, "benefit.worth": benefit.worth or None, "benefit.min_spend": benefit.min_spend}
 
 
 def preview_for(work: Work, project: Project, name: str, key: str) -> list[Preview]:

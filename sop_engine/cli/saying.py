@@ -11,8 +11,8 @@ from sop_engine.cli.output import AsJson, many, show, table
 from sop_engine.core.errors import BadInput, SopError
 
 if TYPE_CHECKING:
-    from sop_engine.actions.previewing import Preview
     from sop_engine.core.matrix import Matrix
+    from sop_engine.core.preview import Preview
 
 Language = Annotated[str | None, typer.Option("--lang", help="zh or en; the project's language if not said.")]
 
@@ -83,7 +83,7 @@ def say(
 
     _, read = read_project(project)
     flows = flows_of(read, playbook)
-    locale = _locale(lang, read.settings.locale)
+    locale = locale_of(lang, read.settings.locale)
     said = {flow.id: in_sentences(flow, read, locale=locale) for flow in flows}
     none = [line for p in read.playbooks.values() if p.name == playbook for line in p.none]
     parts = [text if len(said) == 1 else f"{name}\n{text}" for name, text in said.items()]
@@ -91,7 +91,8 @@ def say(
     show({"flows": said, "none": dict(none)}, as_json, "\n\n".join(parts))
 
 
-def _locale(lang: str | None, default: str) -> str:
+def locale_of(lang: str | None, default: str) -> str:
+    """The locale of --lang, or the project's. Raises BadInput for anything but zh and en."""
     if lang is not None and lang not in ("zh", "en"):
         raise BadInput(f"'{lang}' is not a language it can be said in. Write zh or en.")
     return {"zh": "zh-CN", "en": "en"}.get(lang or "", default)
@@ -116,7 +117,7 @@ def matrix(
 
     _, read = read_project(project)
     found_tier = named(read.tiers, tier, "tier")
-    found = matrix_of(found_tier, read, _users(project, found_tier.name), locale=_locale(lang, read.settings.locale))
+    found = matrix_of(found_tier, read, _users(project, found_tier.name), locale=locale_of(lang, read.settings.locale))
     show(found, as_json, _page(found))
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sop_engine.core.forms import Length
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
-from sop_engine.core.say_forms import length, moment, schedule
+from sop_engine.core.say_forms import step_time
 from sop_engine.core.say_words import Words, words_of
 from sop_engine.core.tiers import Tier
 
@@ -42,7 +41,7 @@ def matrix_of(tier: Tier, project: Project, users: Mapping[str | None, int] | No
     """What happens to each level: channels, content type and benefit by time. `users` counts the levels, where that is known."""
     words = words_of(locale)
     rows = [row for level in _levels(tier, project) for row in _rows(tier, level, project, users, words)]
-    orders = {when: _order(step) for step in _steps(tier, project) for when in [_when(step, words)]}
+    orders = {when: _order(step) for step in _steps(tier, project) for when in [step_time(step, words)]}
     used = {when for row in rows for when in row.cells}
     times = sorted(used, key=lambda when: orders.get(when, (9, 0, 0)))
     return Matrix(tier.name, tuple(times), tuple(rows))
@@ -83,18 +82,8 @@ def _flows(project: Project, ids: Iterable[str]) -> list[Flow]:
 def _cells(flow: Flow, project: Project, words: Words) -> dict[str, str]:
     cells: dict[str, list[str]] = {}
     for step in flow.steps:
-        cells.setdefault(_when(step, words), []).append(_does(step, project))
+        cells.setdefault(step_time(step, words), []).append(str(deed_of(step, project)))
     return {when: " + ".join(dict.fromkeys(does)) for when, does in cells.items()}
-
-
-def _when(step: Step, words: Words) -> str:
-    if step.every is not None:
-        time = schedule(step.every, words)
-    elif step.after is not None:
-        time = words["after"].format(length(Length(exact=step.after), words))
-    else:
-        time = moment(step.at, words) if step.at is not None else ""
-    return words["from"].format(time, step.source) if step.source else time
 
 
 def _order(step: Step) -> tuple[int, int, int]:
@@ -109,14 +98,33 @@ def _order(step: Step) -> tuple[int, int, int]:
     return (0, 0, 0) if at.kind == "now" else (2, at.day, at.minute or 0)
 
 
-def _does(step: Step, project: Project) -> str:
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What one step does at its time: ways of sending, kinds of content and benefits, each once; what it makes void and sets."""
+
+    when: str
+    step: str
+    channels: tuple[str, ...] = ()
+    content_types: tuple[str, ...] = ()
+    benefits: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = ["/".join(self.channels), "/".join(self.content_types), "/".join(self.benefits), *self.other]
+        return " · ".join(p for p in parts if p) or self.step
+
+
+def deed_of(step: Step, project: Project, *, locale: str = "zh-CN") -> Deed:
+    """What a step does, over all its variants and choices."""
     names = step.send.names() if step.send else ()
     templates = [project.template(name, None) for name in names if name in project.templates]
-    parts = [
-        "/".join(dict.fromkeys(t.channel for t in templates)),
-        "/".join(dict.fromkeys(t.content_type for t in templates if t.content_type)),
-        "/".join(step.give.names()) if step.give else "",
-        f"void {step.void}" if step.void else "",
-        ", ".join(f"{name} = {value}" for name, value in step.sets),
-    ]
-    return " · ".join(p for p in parts if p) or step.name
+    void = (f"void {step.void}",) if step.void else ()
+    sets = (", ".join(f"{name} = {value}" for name, value in step.sets),) if step.sets else ()
+    return Deed(
+        step_time(step, words_of(locale)),
+        step.name,
+        tuple(dict.fromkeys(t.channel for t in templates)),
+        tuple(dict.fromkeys(t.content_type for t in templates if t.content_type)),
+        step.give.names() if step.give else (),
+        (*void, *sets),
+    )

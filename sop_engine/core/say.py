@@ -5,10 +5,9 @@ from decimal import Decimal
 
 from sop_engine.core.catalog import Goal
 from sop_engine.core.explain import text_of, text_of_value
-from sop_engine.core.forms import Length
 from sop_engine.core.playbook import Choice, Flow, Step
 from sop_engine.core.project import Project
-from sop_engine.core.say_forms import again, length, limit, moment, schedule
+from sop_engine.core.say_forms import again, length, limit, schedule, step_time
 from sop_engine.core.say_words import Words, words_of
 
 
@@ -45,7 +44,7 @@ class _Teller:
                 return words["start_level" if start.level else "start_unscored"].format(start.tier, start.level)
             case "event":
                 where = text_of(start.where) if start.where is not None else ""
-                return words["start_event_where" if where else "start_event"].format(self._events(start.events), where)
+                return words["start_event_where" if where else "start_event"].format(events_text(start.events, self.project, words), where)
             case "every" if start.schedule:
                 return words["start_every"].format(schedule(start.schedule, words))
             case "date" if start.instant:
@@ -69,17 +68,7 @@ class _Teller:
 
     def steps(self) -> Iterator[str]:
         for step in self.flow.steps:
-            yield self.words["step"].format(self._when(step), step.name, self._acts(step))
-
-    def _when(self, step: Step) -> str:
-        words = self.words
-        if step.every is not None:
-            time = schedule(step.every, words)
-        elif step.after is not None:
-            time = words["after"].format(length(Length(exact=step.after), words))
-        else:
-            time = moment(step.at, words) if step.at is not None else ""
-        return words["from"].format(time, step.source) if step.source else time
+            yield self.words["step"].format(step_time(step, self.words), step.name, self._acts(step))
 
     def _acts(self, step: Step) -> str:
         words = self.words
@@ -122,9 +111,11 @@ class _Teller:
         words, flow = self.words, self.flow
         said = []
         if flow.goal is not None:
-            said.append(words["goal_counts" if "goal" in flow.keep_going else "goal_ends"].format(self._goal(flow.goal)))
+            said.append(
+                words["goal_counts" if "goal" in flow.keep_going else "goal_ends"].format(goal_text(flow.goal, self.project, words))
+            )
         if flow.counts:
-            said.append(words["counts"].format(words["list"].join(self._goal(goal) for goal in flow.counts)))
+            said.append(words["counts"].format(words["list"].join(goal_text(goal, self.project, words) for goal in flow.counts)))
         if flow.start.kind in ("level", "enter"):
             leaving = "left" if flow.start.kind == "level" else "untrue"
             said.append(words["stays" if "left" in flow.keep_going else leaving])
@@ -142,20 +133,23 @@ class _Teller:
         if flow.no_benefit:
             yield words["no_benefit"].format(flow.no_benefit)
 
-    def _goal(self, goal: Goal) -> str:
-        wanted = text_of(goal.enter) if goal.enter is not None else self._events(goal.events)
-        if goal.where is not None:
-            wanted += f" [{text_of(goal.where)}]"
-        name = self.words["name"].format(goal.name) if goal.name in self.project.goals else ""
-        return self.words["goal_event"].format(name, length(goal.within, self.words), wanted).strip()
-
-    def _events(self, kinds: tuple[str, ...]) -> str:
-        """The events as they are called together where they are a group, else one by one."""
-        group = next((name for name, members in self.project.groups.items() if set(members) == set(kinds)), "")
-        return group or self.words["list"].join(kinds)
-
     def _joined(self, sentences: list[str]) -> str:
         return ("" if self.words["comma"] == "，" else " ").join(sentences)
+
+
+def goal_text(goal: Goal, project: Project, words: Words) -> str:
+    """A goal with its window and what reaches it: 「首单」（触达后 14 天内 order）."""
+    wanted = text_of(goal.enter) if goal.enter is not None else events_text(goal.events, project, words)
+    if goal.where is not None:
+        wanted += f" [{text_of(goal.where)}]"
+    name = words["name"].format(goal.name) if goal.name in project.goals else ""
+    return words["goal_event"].format(name, length(goal.within, words), wanted).strip()
+
+
+def events_text(kinds: tuple[str, ...], project: Project, words: Words) -> str:
+    """The events as they are called together where they are a group, else one by one."""
+    group = next((name for name, members in project.groups.items() if set(members) == set(kinds)), "")
+    return group or words["list"].join(kinds)
 
 
 def _picked(choice: Choice | None, word: str) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ CHINESE: Words = {
     "year": "每年{3}当天 {1}",
     "year_before": "每年{3}前 {0} 天 {1}",
     "weekdays": "一二三四五六日",
+    "until_weekday": "到周{0}",
+    "until_month_end": "到月底",
+    "until_day": "到 {0}",
     "per": "{1}内 {0}",
     "never": "每人只参加一次。",
     "always": "每次都重新开始。",
@@ -74,6 +77,7 @@ CHINESE: Words = {
     "comma": "，",
     "list": "、",
     "semicolon": "；",
+    "colon": "：",
 }
 
 ENGLISH: Words = {
@@ -96,6 +100,9 @@ ENGLISH: Words = {
     "year": "every year on {3} at {1}",
     "year_before": "every year {0} days before {3} at {1}",
     "weekdays": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+    "until_weekday": "until {0}",
+    "until_month_end": "until the end of the month",
+    "until_day": "until {0}",
     "per": "{0} per {1}",
     "never": "Everybody takes part once.",
     "always": "It starts again every time.",
@@ -148,6 +155,7 @@ ENGLISH: Words = {
     "comma": ", ",
     "list": ", ",
     "semicolon": "; ",
+    "colon": ": ",
 }
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from sop_engine.core.conditions import And, Compare, Condition, Constant, In, Ref
+from sop_engine.core.addressing import levels_addressed
+from sop_engine.core.conditions import Compare, Constant, In, Ref
 from sop_engine.core.playbook import Flow
 from sop_engine.core.unused import conditions_of
 from sop_engine.language.lint_places import Lint, flow_path
@@ -14,26 +15,6 @@ def lint_levels(lint: Lint) -> None:
         _promotes_to_silent(flow, lint)
     _acted_twice(lint)
     _forgotten(lint)
-
-
-def levels_addressed(flow: Flow) -> Iterator[tuple[str, str]]:
-    """The (tier, level) pairs a flow is for: its own level, and those its start and `only` ask for."""
-    if flow.start.kind == "level":
-        yield flow.start.tier, flow.start.level or "unscored"
-    if flow.start.kind != "leave":
-        yield from _levels_asked(flow.start.condition)
-    yield from _levels_asked(flow.only)
-
-
-def _levels_asked(condition: Condition | None) -> Iterator[tuple[str, str]]:
-    match condition:
-        case And(parts):
-            for part in parts:
-                yield from _levels_asked(part)
-        case Compare("=", Ref(space="tier", name=name), Constant(str() as level)):
-            yield name, level
-        case In(Ref(space="tier", name=name), values, False):
-            yield from ((name, str(level)) for level in values)
 
 
 def _promotes_to_silent(flow: Flow, lint: Lint) -> None:
