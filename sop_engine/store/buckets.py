@@ -3,10 +3,9 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert_pg
-from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
 from sop_engine.core.rates import Rate
+from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.safety_tables import BucketRow
 
@@ -16,8 +15,7 @@ SAVED_UP = 0.1  # the share of a period that an idle account may save up
 
 def take(tx: Connection, account: str, rate: Rate, wanted: int, at: datetime) -> tuple[int, timedelta]:
     """How many of `wanted` calls fit at this time, and how long the next one has to wait. An account never seen begins empty."""
-    upsert = (upsert_pg if tx.dialect.name == "postgresql" else upsert_lite)(buckets)
-    tx.execute(upsert.values(account=account, free_at=at).on_conflict_do_nothing(index_elements=["account"]))
+    put_rows(tx, buckets, [{"account": account, "free_at": at}], key=["account"], over=False)
     free_at: datetime = tx.execute(select(buckets.c.free_at).where(buckets.c.account == account).with_for_update()).scalar_one()
     free_at = max(free_at, at - max(rate.per * SAVED_UP, rate.apart))
     fits = max(0, min(wanted, int((at - free_at) / rate.apart)))

@@ -55,9 +55,9 @@ def _among_json(element: _Among, compiler: Any, **how: Any) -> str:
     return f"{column} IN (SELECT value FROM json_each({ids}))"
 
 
-def among(column: ColumnElement[int], name: str = "ids") -> ColumnElement[bool]:
-    """Whether a column is one of the ids given as the parameter `name`, which may be any iterable of ids."""
-    return _Among(column, bindparam(name, type_=Ids()))
+def among(column: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a column is one of the ids given as the parameter `ids`, which may be any iterable of ids."""
+    return _Among(column, bindparam("ids", type_=Ids()))
 
 
 def add_rows(tx: Connection, table: Table, rows: Rows, *, returning: Sequence[str] = ()) -> list[Row[Any]]:
@@ -100,8 +100,8 @@ def change_rows(
         return 0
     sets = tuple(name for name in rows[0] if name not in by)
     if tx.dialect.name == "postgresql":
-        return run(tx, _updating(table, tuple(by), sets, (column, *states)), {"rows": _told(tx, rows)}).rowcount
-    statement = _updating_one(table, tuple(by), sets, (column, *states))
+        return run(tx, _updating(table, tuple(by), sets, column, tuple(states)), {"rows": _told(tx, rows)}).rowcount
+    statement = _updating_one(table, tuple(by), sets, column, tuple(states))
     return tx.execute(statement, [{f"_{name}": value for name, value in row.items()} for row in rows]).rowcount
 
 
@@ -126,11 +126,11 @@ def _inserting(table: Table, columns: tuple[str, ...], returning: tuple[str, ...
 
 
 @lru_cache(maxsize=256)
-def _updating(table: Table, by: tuple[str, ...], sets: tuple[str, ...], states: tuple[str, ...]) -> str:
+def _updating(table: Table, by: tuple[str, ...], sets: tuple[str, ...], column: str, states: tuple[str, ...]) -> str:
     changed = ", ".join(f"{_quoted(name)} = r.{_quoted(name)}" for name in sets)
     same = " AND ".join(f"{table.name}.{_quoted(name)} = r.{_quoted(name)}" for name in by)
-    allowed = ", ".join(f"'{state}'" for state in states[1:])
-    inside = f" AND {table.name}.{states[0]} IN ({allowed})" if allowed else ""
+    allowed = ", ".join(f"'{state}'" for state in states)
+    inside = f" AND {table.name}.{_quoted(column)} IN ({allowed})" if states else ""
     return f"UPDATE {table.name} SET {changed} FROM {_recordset(table, (*by, *sets))} WHERE {same}{inside}"
 
 
@@ -144,9 +144,9 @@ def _quoted(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _updating_one(table: Table, by: tuple[str, ...], sets: tuple[str, ...], states: tuple[str, ...]) -> Update:
+def _updating_one(table: Table, by: tuple[str, ...], sets: tuple[str, ...], column: str, states: tuple[str, ...]) -> Update:
     same = [table.c[name] == bindparam(f"_{name}") for name in by]
-    inside = [or_(*(table.c[states[0]] == state for state in states[1:]))] if states[1:] else []
+    inside = [or_(*(table.c[column] == state for state in states))] if states else []
     return update(table).where(*same, *inside).values({name: bindparam(f"_{name}") for name in sets})
 
 

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert_pg
-from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
 from sop_engine.core.circuit import Circuit
+from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.safety_tables import CircuitRow
 
@@ -22,11 +21,7 @@ def read(tx: Connection) -> dict[str, Circuit]:
 
 def write(tx: Connection, changed: Iterable[Circuit]) -> None:
     """Store circuits as they are now."""
-    upsert = (upsert_pg if tx.dialect.name == "postgresql" else upsert_lite)(circuits)
-    kept = {name: upsert.excluded[name] for name in [c.name for c in circuits.c] if name != "account"}
-    rows = [asdict(one) for one in sorted(changed, key=lambda c: c.account)]
-    if rows:
-        tx.execute(upsert.on_conflict_do_update(index_elements=["account"], set_=kept), rows)
+    put_rows(tx, circuits, [asdict(one) for one in sorted(changed, key=lambda c: c.account)], key=["account"])
 
 
 def begin_trying(tx: Connection, circuit: Circuit, until: datetime) -> bool:

@@ -6,8 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, Integer, bindparam, or_, select
-from sqlalchemy.dialects.postgresql import insert as upsert_pg
-from sqlalchemy.dialects.sqlite import insert as upsert_lite
 
 from sop_engine.core.conditions import Value
 from sop_engine.core.run import to_json
@@ -112,7 +110,5 @@ class ByHand:
 
 def set_by_hand(tx: Connection, user_id: int, one: ByHand, now: datetime) -> None:
     """Set a metric or level of one user by hand; a later one takes its place."""
-    upsert = (upsert_pg if tx.dialect.name == "postgresql" else upsert_lite)(overrides)
-    kept = {"value": one.value, "until_day": one.until_day, "author": one.author, "at": now}
-    statement = upsert.values(user_id=user_id, name=one.name, **kept)
-    tx.execute(statement.on_conflict_do_update(index_elements=["user_id", "name"], set_=kept))
+    row = {"user_id": user_id, "name": one.name, "value": one.value, "until_day": one.until_day, "author": one.author, "at": now}
+    put_rows(tx, overrides, [row], key=("user_id", "name"))

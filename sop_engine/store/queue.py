@@ -15,8 +15,8 @@ _TIME = touches.c.due_at.type
 LANES = (0, 1)
 _WITH_WORKERS = text("touches.state IN ('queued', 'sending')")  # word for word as its index says it, or SQLite does not use that
 _QUEUED = select(*BRIEF).where(among(touches.c.id), touches.c.state == "queued")
-_HELD = select(touches.c.id, touches.c.epoch).where(among(touches.c.id), touches.c.state == bindparam("state"))
-_HELD = _HELD.order_by(touches.c.id).with_for_update()
+_IN_STATE = select(touches.c.id, touches.c.epoch).where(among(touches.c.id), touches.c.state == bindparam("state"))
+_HELD = _IN_STATE.order_by(touches.c.id).with_for_update()
 
 # Every flow with something due, by one step through the index for each flow, however many touches wait.
 _HEADS = text(

@@ -6,11 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.postgresql import insert as insert_pg
-from sqlalchemy.dialects.sqlite import insert as insert_lite
 from sqlalchemy.exc import DBAPIError
 
 from sop_engine.core.errors import BadInput, SopError
+from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.repeating import is_no_fault_of_the_work
 from sop_engine.store.safety_tables import SetAsideRow
@@ -42,8 +41,7 @@ def set_aside(tx: Connection, user_id: int, task: str, now: datetime, error: str
     """Set a user aside, once for a task; False when there is no such user."""
     if tx.execute(select(users.c.id).where(users.c.id == user_id)).first() is None:
         return False
-    insert = insert_pg if tx.dialect.name == "postgresql" else insert_lite
-    tx.execute(insert(rows).values(user_id=user_id, task=task, at=now, error=error).on_conflict_do_nothing())
+    put_rows(tx, rows, [{"user_id": user_id, "task": task, "at": now, "error": error}], key=("user_id", "task"), over=False)
     return True
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_pg
-from sqlalchemy.dialects.sqlite import insert as insert_lite
 
+from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.people import SLICE, filled
 from sop_engine.store.safety_tables import SliceRow
@@ -22,9 +21,7 @@ def plan(tx: Connection, task: str, size: int = SLICE) -> None:
     """Lay out the slices of a task over all users there are now, unless it was done before."""
     if not is_planned(tx, task):
         rows = [{"task": task, "first": first, "size": size, "state": "open", "epoch": 0, "moves": 0} for first in filled(tx, size)]
-        insert = insert_pg if tx.dialect.name == "postgresql" else insert_lite
-        if rows:  # two processes may plan at the same moment
-            tx.execute(insert(slices).on_conflict_do_nothing(), rows)
+        put_rows(tx, slices, rows, key=("task", "first"), over=False)  # two processes may plan at the same moment
 
 
 def is_planned(tx: Connection, task: str) -> bool:

@@ -55,7 +55,7 @@ def test_s0_05_a_save_counts_by_its_own_day_and_a_week_is_too_short_a_window_for
     tier = "tier: insta\nnote: why\nmin_window: 30d\nlevels: {much: engaged7 >= 3, little: otherwise}\n"
     assert [s[:7] for s in of_code(said_of(EVENTS, tier), 702)] == ["warning"]
     assert library().tiers["社媒互动"].min_window == 30
-    assert library().metrics["月均互动数"].within.days == 90  # type: ignore[union-attr]
+    assert library().metrics["月均互动数"].within.days == 90
 
 
 def test_s0_06_a_weighted_score_ranks_real_interaction_above_mere_likes() -> None:

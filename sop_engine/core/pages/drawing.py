@@ -1,11 +1,11 @@
 """Draws a timeline as SVG: no script, no fonts of its own, the same bytes every time, readable on light and on dark."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
+from sop_engine.core.comparison.svg import width_of
 from sop_engine.core.pages.markdown import MADE
 from sop_engine.core.pages.timeline import Lane, Mark, Timeline
 from sop_engine.core.pages.words import page_words
@@ -65,18 +65,14 @@ def _document(title: str, width: float, height: float, parts: list[str]) -> str:
 
 
 def _sizes(timeline: Timeline, words: Words) -> _Sizes:
-    names = max([_wide(line.text) for lane in timeline.lanes for line in _name(lane)], default=0) + 2 * EDGE
+    names = max([width_of(line.text) for lane in timeline.lanes for line in _name(lane)], default=0) + 2 * EDGE
     columns, x = [], names + EDGE
     for number, column in enumerate(timeline.columns):
         columns.append(round(x, 1))
         texts = [line.text for lane in timeline.lanes for mark in lane.marks if mark.column == number for line in _lines(mark)]
-        x += max(_wide(column.label) + 10, *(_wide(text) + 16 for text in texts), 40) + 2 * EDGE
+        x += max(width_of(column.label) + 10, *(width_of(text) + 16 for text in texts), 40) + 2 * EDGE
     least = 640 if any(lane.none for lane in timeline.lanes) else 460
     return _Sizes(tuple(columns), round(names, 1), round(max(x, least)))
-
-
-def _wide(text: str) -> float:
-    return NARROW * sum(2 if unicodedata.east_asian_width(sign) in "WFA" else 1.08 for sign in text)
 
 
 def _lines(mark: Mark) -> list[_Line]:
@@ -93,8 +89,8 @@ def _wrapped(text: str, most: float) -> Iterator[str]:
     """The text in pieces of at most so many half characters; a number or a word is broken only where it is longer than that."""
     piece = ""
     for word in WORD.findall(text):
-        for part in [word] if _wide(word) <= most * NARROW else word:
-            if piece and _wide(piece + part.rstrip()) > most * NARROW:
+        for part in [word] if width_of(word) <= most * NARROW else word:
+            if piece and width_of(piece + part.rstrip()) > most * NARROW:
                 yield piece.rstrip()
                 piece = ""
             piece += part
@@ -164,6 +160,6 @@ def _legend(words: Words, y: float) -> Iterator[str]:
     for kind, asks, name in (("message", False, "message"), ("task", False, "task"), ("message", True, "if"), ("quiet", False, "quiet")):
         yield _symbol(kind, asks, x, y - 4)
         yield _text(x + 11, y, _Line(words[name], "g"))
-        x = round(x + _wide(words[name]) + 30, 1)
+        x = round(x + width_of(words[name]) + 30, 1)
     yield _gift(x, y - 4)
     yield _text(x + 11, y, _Line(words["benefit"], "g"))
