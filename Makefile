@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-FAST := not server and not slow
+FAST := -m "not server and not slow" --ignore=tests/requirements --ignore=tests/faults
+unexport PYTHONDONTWRITEBYTECODE # compile once, not in every process a test starts
 HANDS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) # tests at a time: one more than cores, for some wait for servers
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ run: .venv/base.stamp ## the engine in one process on SQLite: no broker, no Dock
 	$(BIN)/sop run
 
 check: .venv/test.stamp lint ## the fast checks: style, types, arrows, tests without servers (under a minute)
-	$(BIN)/python -m pytest -q -n auto -m "$(FAST)"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(FAST)
 
 test: .venv/test.stamp lint ## everything: also PostgreSQL, Redis and the slow tests
 	$(BIN)/python -m pytest -q -n $(HANDS) --dist worksteal --durations=10

@@ -29,8 +29,10 @@ def upgrade(engine: Engine) -> list[str]:
             tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_AT_A_TIME})
         if (at := _revision(tx)) is not None:
             _refuse(at)
+        if at == head():
+            return []
         config = config_for(tx)
-        missing = ScriptDirectory.from_config(config).iterate_revisions("heads", _revision(tx) or "base")
+        missing = ScriptDirectory.from_config(config).iterate_revisions("heads", at or "base")
         found = [script.revision for script in missing][::-1]
         command.upgrade(config, "heads")
     return found

@@ -9,6 +9,8 @@ from sop_engine.actions.scheduled import start_scheduled
 from sop_engine.core.records import UserRecord
 from tests.shop import Shop, keys
 
+pytestmark = pytest.mark.slow
+
 ONCE = """
 playbook: launch
 intent: maintain

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from sqlalchemy import Engine, update
 
 from sop_engine.actions.compare import compare_playbook, found
@@ -13,6 +14,8 @@ from sop_engine.core.comparison.exported import as_json
 from sop_engine.core.records import UserRecord
 from sop_engine.store.touches import touches
 from tests.shop import Shop, keys
+
+pytestmark = pytest.mark.slow
 
 BACK = """
 playbook: back

@@ -8,6 +8,8 @@ from sop_engine.core.errors import DeliveryError
 from tests.shop import Shop, keys
 from tests.shop_project import Scripted, text
 
+pytestmark = pytest.mark.slow
+
 FLOW = """
 benefits:
   gift: {BENEFIT}

@@ -6,6 +6,8 @@ from sqlalchemy import Engine, select
 from sop_engine.store.runs import runs
 from tests.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 FLOW = """
 playbook: cart
 intent: cultivate

@@ -6,6 +6,8 @@ from sqlalchemy import Engine
 from tests.shop import Shop
 from tests.shop_project import BENEFIT
 
+pytestmark = pytest.mark.slow
+
 WELCOME = f"""
 benefits:
   first20: {{pool: FIRST, {BENEFIT}}}

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import Engine, select
 
 from sop_engine.core.records import UserRecord
 from sop_engine.store.levels import move_rows
 from tests.shop import Shop, keys
 from tests.shop_project import CATALOGUE
+
+pytestmark = pytest.mark.slow
 
 STAGES = """
 tier: stage

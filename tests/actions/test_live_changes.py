@@ -8,6 +8,8 @@ from sop_engine.core.errors import Refused
 from tests.shop import Shop
 from tests.shop_project import BENEFIT, CATALOGUE, text
 
+pytestmark = pytest.mark.slow
+
 FLOW = """
 playbook: cart
 intent: cultivate

@@ -7,6 +7,8 @@ from sop_engine.store import stops
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, text
 
+pytestmark = pytest.mark.slow
+
 
 def flow(name: str, step: str, *more: str, intent: str = "cultivate") -> str:
     """A flow started by a cart, with one step or several lines of them."""

@@ -12,6 +12,8 @@ from sop_engine.store import attempts, queue
 from tests.shop import Shop, keys
 from tests.shop_project import Scripted
 
+pytestmark = pytest.mark.slow
+
 FLOW = """
 playbook: cart
 intent: cultivate

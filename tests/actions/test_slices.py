@@ -27,6 +27,8 @@ from tests.conftest import _on_sqlite as on_sqlite
 from tests.shop import Shop
 from tests.sliced_shop import USERS, agrees_with_the_log, event, everything, shop_on
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Engine, Engine]]:

@@ -9,6 +9,8 @@ from sop_engine.actions.ingest import record_events
 from tests.shop import Shop
 from tests.shop_project import BENEFIT
 
+pytestmark = pytest.mark.slow
+
 CART = """
 playbook: cart
 intent: cultivate

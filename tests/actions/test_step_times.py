@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 from tests.shop import Shop, keys
 from tests.shop_project import CATALOGUE, text
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 playbook: flow
 intent: serve

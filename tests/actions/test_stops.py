@@ -13,6 +13,8 @@ from sop_engine.store.touches import touches
 from tests.shop import Shop, keys
 from tests.shop_project import Scripted
 
+pytestmark = pytest.mark.slow
+
 FLOW = "playbook: NAME\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {after: 1h, send: hello}\n"
 MAIL = FLOW.replace("hello", "hello_push")
 

@@ -3,11 +3,14 @@
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.core.records import UserRecord
 from tests.shop import Shop, keys
+
+pytestmark = pytest.mark.slow
 
 CART = """
 playbook: cart

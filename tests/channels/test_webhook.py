@@ -19,6 +19,8 @@ from sop_engine.core.errors import DeliveryError, Refused
 from tests.channels.http_server import HttpServer
 from tests.channels.smtp_server import CERTIFICATE
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2025, 3, 1, 2, 0, tzinfo=UTC)
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MESSAGE = Message(

@@ -1,6 +1,10 @@
 """`sop plan` shows what would change, `sop apply` makes it live after a question; running users keep their version."""
 
+import pytest
+
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_first_plan_is_all_new_and_writes_nothing(fresh: Shop) -> None:

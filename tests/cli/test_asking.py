@@ -1,16 +1,20 @@
 """`sop tiers`, `moves`, `count`, `user`, `touches`, `outbox`, `tasks`, `benefits` answer from what is stored, and mask what is personal."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from sop_engine.actions.asking import shares_of
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
 
-@pytest.fixture
-def busy(shop: Shop) -> Shop:
-    """A shop with one user who got two messages, and one who never came."""
+
+@pytest.fixture(scope="module")
+def lived(applied_starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A shop with one user who got two messages, and one who never came; to be copied."""
+    shop = Shop(applied_starter).copy(tmp_path_factory.mktemp("lived"))
     shop.ok("track", "小王", "visit", at="2025-06-02T02:00:00Z")
     for name, value in (("昵称", "小王"), ("手机号", "13812340001"), ("短信许可", "true")):
         shop.ok("set", "小王", name, value, at="2025-06-02T02:00:00Z")
@@ -18,6 +22,12 @@ def busy(shop: Shop) -> Shop:
     shop.ok("tick", at="2025-06-03T02:00:00Z")
     shop.ok("tick")
     return shop
+
+
+@pytest.fixture
+def busy(lived: Shop, tmp_path: Path) -> Shop:
+    """The same in a folder of its own."""
+    return lived.copy(tmp_path)
 
 
 def test_shares_add_up_to_100_percent_and_unscored_stands_apart(busy: Shop) -> None:

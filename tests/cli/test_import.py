@@ -15,6 +15,8 @@ from sop_engine.store import consent, people, versions
 from tests.builders import at
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 USERS = "user_id,joined,昵称,手机号,短信许可\nu1,2024-05-01,小王,13800000001,是\nu2,2024-06-01 08:00,老陈,13800000002,否\n"
 ORDERS = "event,user_id,at,order_id,amount\norder,u1,2025-06-01 10:00,a1,120\norder,u2,2025-04-01 10:00,a2,80.5\nvisit,u3,2025-06-09,,\n"
 

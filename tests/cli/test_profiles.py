@@ -21,6 +21,8 @@ from sop_engine.language.load import Checked, check
 from tests.cli.conftest import Shop
 from tests.test_house import ROOT
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT / "sop_engine" / "cli" / "profiles"
 NEWCOMERS = {
     "startup": ({"昵称": "小雨"}, "短信", "欢迎_短信", "谢谢你来我们的小店"),

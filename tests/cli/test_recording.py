@@ -4,6 +4,8 @@ import pytest
 
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_event_moves_a_new_user_and_starts_a_run(shop: Shop) -> None:
     assert shop.ok("track", "😀ｕ1", "visit") == "recorded for a new user\n  生命周期: unscored → 新客期\n"

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from sop_engine.cli.main import app
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_template_is_previewed_with_made_up_values(shop: Shop) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 PLAYBOOK = "生命周期经营"
 
 

@@ -1,6 +1,10 @@
 """`sop test` plays the stories that are asked for and says which lines did not hold."""
 
+import pytest
+
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.slow
 
 
 def test_stories_that_hold_are_listed_with_their_place(fresh: Shop) -> None:

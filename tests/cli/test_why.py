@@ -1,13 +1,18 @@
 """`sop why` tells what happened to a user and why, and what keeps a flow from starting."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
 
-@pytest.fixture
-def told(shop: Shop) -> Shop:
-    """Somebody who was welcomed, did not get the second message because the phone number was gone by then, and then bought."""
+
+@pytest.fixture(scope="module")
+def lived(applied_starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Welcomed, not sent the second message for the phone number was gone by then, and then bought; to be copied."""
+    shop = Shop(applied_starter).copy(tmp_path_factory.mktemp("lived"))
     shop.ok("track", "小王", "visit", at="2025-06-02T02:00:00Z")
     for name, value in (("手机号", "13812340001"), ("短信许可", "true")):
         shop.ok("set", "小王", name, value, at="2025-06-02T02:00:00Z")
@@ -16,6 +21,12 @@ def told(shop: Shop) -> Shop:
     shop.ok("tick", at="2025-06-05T02:00:00Z")
     shop.ok("track", "小王", "order", "-f", "order_id=a1", "-f", "amount=99", at="2025-06-06T02:00:00Z")
     return shop
+
+
+@pytest.fixture
+def told(lived: Shop, tmp_path: Path) -> Shop:
+    """The same in a folder of its own."""
+    return lived.copy(tmp_path)
 
 
 def test_a_run_is_told_from_its_start_to_its_end(told: Shop) -> None:

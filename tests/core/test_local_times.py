@@ -24,6 +24,8 @@ from sop_engine.core.calendar import (
 from sop_engine.core.catalog import Calendar
 from sop_engine.core.forms import Hours, Length, Valid
 
+pytestmark = pytest.mark.slow
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTE = timedelta(minutes=1)

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from sop_engine.core.metrics import Metric
 from sop_engine.core.project import Project, Settings
 from sop_engine.core.tiers import Level, Tier
 from sop_engine.language.truth import always, first_reached
+
+pytestmark = pytest.mark.slow
 
 SPEND = Ref("metric", "消费额", "number")
 ORDERS = Ref("metric", "订单数", "number")

@@ -22,6 +22,8 @@ from tests.golden.population import golden_users
 from tests.shipped.library import mapped_tiers, shipped, texts
 from tests.store.population import fill, fit_everything, place_everybody
 
+pytestmark = pytest.mark.slow
+
 SIGNATURE, REFUSE = "【某品牌】", "拒收请回复R"
 OUTSIDE = ("benefit", "event", "start", "link", "alert", "report")
 BLANK = re.compile(r"None|unknown|\{|\}|[，。：；、][，。：；、]|^[，。：；、]|[（「][）」]|[ ]{2}|¥(?!\d)|满减|至。|码[，。]|-\d+ ?天")

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -45,6 +46,8 @@ from sop_engine.store.facts import count_audience, read_facts, ref_of, select_au
 from sop_engine.store.scope import Scope
 from tests.builders import at
 from tests.store.population import fill, place_everybody
+
+pytestmark = pytest.mark.slow
 
 NOW = at("2025-06-30 12:00")
 TODAY = date(2025, 6, 30)

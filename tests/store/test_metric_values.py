@@ -22,6 +22,8 @@ from tests.builders import SHANGHAI
 from tests.store.plain_reading import METRICS, PROJECT, START, PlainReading, random_events
 from tests.store.population import fill
 
+pytestmark = pytest.mark.slow
+
 WHOLE_DAYS = [m for m in METRICS if m.within is None or m.within.exact is None]
 DAYS = 75
 

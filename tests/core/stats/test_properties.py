@@ -22,6 +22,8 @@ from sop_engine.core.comparison.sample import Sample, undated
 from sop_engine.core.comparison.values import Report, Source
 from sop_engine.core.stats.intervals import lift, newcombe
 
+pytestmark = pytest.mark.slow
+
 KNOWN = Known(Source("csv", "made up", 0, ""), "test")
 DAY, WINDOW = date(2025, 3, 31), 14
 EXACT = 1e-9
