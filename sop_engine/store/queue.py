@@ -1,7 +1,7 @@
 """The queue in the table of touches: what is due, who holds it and until when, and what nobody holds any more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
@@ -105,11 +105,15 @@ def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> lis
 
 
 def hold(tx: Connection, listed: Sequence[Touch], state: str) -> list[Touch]:
-    """Those that are in this state under the same epoch still; nobody else changes them before the end of the transaction."""
+    """Those that are in this state under the same epoch still; nobody else changes them before the end of the transaction.
+
+    Each with the user it belongs to now: users may have become one since it was read.
+    """
     epochs = {t.id: t.epoch for t in listed}
-    statement = select(touches.c.id, touches.c.epoch).where(touches.c.id.in_(list(epochs)), touches.c.state == state)
-    same = {r.id for r in tx.execute(statement.order_by(touches.c.id).with_for_update()) if epochs[r.id] == r.epoch}
-    return [t for t in listed if t.id in same]
+    c = touches.c
+    statement = select(c.id, c.epoch, c.user_id).where(c.id.in_(list(epochs)), c.state == state).order_by(c.id).with_for_update()
+    owner = {r.id: r.user_id for r in tx.execute(statement) if epochs[r.id] == r.epoch}
+    return [t if t.user_id == owner[t.id] else replace(t, user_id=owner[t.id]) for t in listed if t.id in owner]
 
 
 def unknown_due(tx: Connection, now: datetime, limit: int) -> list[Touch]:
