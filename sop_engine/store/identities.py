@@ -81,15 +81,15 @@ def identities_of(tx: Connection, user_ids: Iterable[int]) -> dict[int, dict[str
     return {user: {name: frozenset(values) for name, values in of.items()} for user, of in found.items()}
 
 
-def users_with(tx: Connection, value: str) -> list[int]:
-    """Living users who have this value as an identity, whichever; in order."""
-    return list(tx.execute(select(identities.c.user_id).where(identities.c.value == value).distinct().order_by("user_id")).scalars())
-
-
 def who_now(tx: Connection, user_ids: Iterable[int]) -> dict[int, int]:
     """By users who became part of another one: who they are now. Others are missing."""
     rows = tx.execute(select(former.c.id, former.c.now_id).where(former.c.id.in_(list(user_ids))))
     return {row.id: row.now_id for row in rows}
+
+
+def former_id(tx: Connection, key: str) -> int | None:
+    """The id a user had who became part of another one, by the shop's own id."""
+    return tx.execute(select(former.c.id).where(former.c.key == key)).scalar()
 
 
 def members_of(tx: Connection, user_ids: Iterable[int]) -> dict[int, set[int]]:

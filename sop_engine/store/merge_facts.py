@@ -168,5 +168,5 @@ def _raise(tx: Connection, now: Mapping[str, Any], younger: Mapping[str, Any], m
     """The younger user is one again, and so are those who are part of it."""
     gone = younger["user"]["id"]
     tx.execute(delete(former).where(former.c.id == gone))
-    tx.execute(insert(users).values(_typed(users, younger["user"])))
+    tx.execute(insert(users).values(_typed(users, {**younger["user"], "known_at": younger["user"]["known_at"] or {}})))
     tx.execute(update(former).where(and_(former.c.id.in_(members), former.c.now_id == now["user"]["id"])).values(now_id=gone))

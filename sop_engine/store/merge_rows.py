@@ -97,7 +97,8 @@ def unqueue(tx: Connection, user_ids: Iterable[int]) -> None:
 def plan_again(tx: Connection, touch_ids: Iterable[int], now: datetime) -> None:
     """Touches a merge cancelled are planned again, if their time is still to come: nothing is sent because users are two again."""
     mine = touches.c.id.in_(list(touch_ids)), touches.c.state == "cancelled", touches.c.due_at > now
-    tx.execute(update(touches).where(*mine).values(state="planned", reason=None, done_at=None))
+    still = touches.c.run_id.in_(select(runs.c.id).where(runs.c.state == "open"))
+    tx.execute(update(touches).where(*mine, still).values(state="planned", reason=None, done_at=None))
 
 
 def open_again(tx: Connection, run_ids: Iterable[int]) -> None:

@@ -9,11 +9,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from sop_engine.core.errors import NotFound
 from sop_engine.store.columns import table_of
-from sop_engine.store.identity_tables import FormerUserRow
+from sop_engine.store.identity_tables import FormerUserRow, IdentityRow
 from sop_engine.store.tables import UserRow
 
 users = table_of(UserRow)
 former = table_of(FormerUserRow)
+identities = table_of(IdentityRow)
 
 LOCKS = 0x736F71  # the space of our advisory locks
 EVERYBODY, FITTING = -1, -2  # numbers of locks; those of buckets are 0 and up
@@ -54,11 +55,17 @@ def ids_of(tx: Connection, keys: Iterable[str]) -> dict[str, int]:
 
 
 def get_id(tx: Connection, key: str) -> int:
-    """The user with this id of the shop's. Raises NotFound."""
+    """The user with this id of the shop's, else the only one with this identity. Raises NotFound."""
     found = ids_of(tx, [key]).get(key)
-    if found is None:
+    if found is not None:
+        return found
+    several = select(identities.c.user_id, users.c.key).join(users, users.c.id == identities.c.user_id).where(identities.c.value == key)
+    listed = tx.execute(several.distinct().order_by(identities.c.user_id).limit(6)).all()
+    if not listed:
         raise NotFound(f"there is no user '{key}'. Ids are those of the imported file, exactly as written there.")
-    return found
+    if len(listed) > 1:
+        raise NotFound(f"several users have this identity: {', '.join(row.key for row in listed)}. Say which by its id.")
+    return int(listed[0].user_id)
 
 
 def all_ids(tx: Connection, *, after_id: int = 0, limit: int = 1000) -> list[int]:
