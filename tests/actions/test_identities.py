@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 from sop_engine.actions import together
 from sop_engine.actions.importing import Source, import_rows
 from sop_engine.actions.part import was_one
-from sop_engine.core.errors import BadInput, NotFound
+from sop_engine.core.errors import NotFound
 from sop_engine.core.records import UserRecord
 from sop_engine.store.people import get_id
-from tests.actions.identity_shop import FLOW, VALUE, WHO, become_one, broken, by_hand, merges, open_shop, two
+from tests.actions.identity_shop import FLOW, VALUE, become_one, broken, by_hand, merges, open_shop, two
 from tests.shop import Shop
 from tests.shop_project import Scripted
 
@@ -184,21 +184,6 @@ levels:
     assert shop.sent("a") == ["hi@03-02 12:00"]
 
 
-def test_s2_45_one_phone_on_two_unionids_waits_for_a_person(engine: Engine) -> None:
-    shop = open_shop(engine)
-    shop.user("a", phone="13912345671", unionid="U1")
-    shop.user("b", phone="13912345671", unionid="U2")
-    shop.user("c", phone="13912345671")
-    found = merges(shop)
-    assert found.made == ()
-    assert {(m.older, m.younger, m.why) for m in found.waiting} >= {("a", "b", "their unionid differs")}
-    assert [m.why for m in found.waiting if m.younger == "c"] == ["several users who are not one have this phone"]
-    by_hand(shop, "a", "b")
-    assert [(m.older, m.younger, m.state) for m in merges(shop).made][-1] == ("a", "b", "done")
-    with pytest.raises(BadInput, match="one user already"):
-        by_hand(shop, "a", "b")
-
-
 @pytest.mark.parametrize("order", list(permutations("abc")))
 def test_x_13_whatever_comes_first_the_user_is_the_same(engine: Engine, order: tuple[str, ...]) -> None:
     """The device ties a and b, the union id b and c; all three are one whoever is seen first."""
@@ -290,22 +275,3 @@ def test_x_13_a_failure_in_the_middle_leaves_two_users_as_they_were(engine: Engi
         become_one(shop)
     assert (shop.touches(), shop.facts("b", "phone")) == before
     assert merges(shop).made == ()
-
-
-def test_x_13_a_phone_of_many_users_waits_for_a_person(engine: Engine) -> None:
-    shop = open_shop(engine)
-    for n in range(8):
-        shop.user(f"u{n}", phone="13912345671")
-    found = merges(shop)
-    assert len(found.made) == 4
-    assert {m.why for m in found.waiting} == {"more than 5 users have this phone"}
-    assert len(found.waiting) == 3
-
-
-def test_x_13_without_identities_nobody_is_anybody_else(engine: Engine) -> None:
-    shop = open_shop(engine, catalogue=WHO.replace("identities: {unionid: private, phone: private, device: public}\n---\n", ""))
-    two(shop)
-    become_one(shop)
-    assert merges(shop).made == ()
-    shop.apply(FLOW, catalogue=WHO)  # declared later, it is seen who is one
-    assert [(m.older, m.younger) for m in merges(shop).made] == [("a", "b")]
