@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from sop_engine.core.addresses import email_address, phone_e164
 from sop_engine.core.errors import NotFound
 from sop_engine.store.columns import table_of
 from sop_engine.store.identity_tables import FormerUserRow, IdentityRow
@@ -59,7 +60,9 @@ def get_id(tx: Connection, key: str) -> int:
     found = ids_of(tx, [key]).get(key)
     if found is not None:
         return found
-    several = select(identities.c.user_id, users.c.key).join(users, users.c.id == identities.c.user_id).where(identities.c.value == key)
+    forms = {key, phone_e164(key) or key, email_address(key) or key}  # as attributes of these types are stored
+    several = select(identities.c.user_id, users.c.key).join(users, users.c.id == identities.c.user_id)
+    several = several.where(identities.c.value.in_(forms))
     listed = tx.execute(several.distinct().order_by(identities.c.user_id).limit(6)).all()
     if not listed:
         raise NotFound(f"there is no user '{key}'. Ids are those of the imported file, exactly as written there.")
