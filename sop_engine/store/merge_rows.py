@@ -15,7 +15,7 @@ from sop_engine.store.safety_tables import AttemptRow, SetAsideRow
 from sop_engine.store.tables import EventRow
 
 moved = table_of(MovedRow)
-runs, touches, grants, attempts = (table_of(row) for row in (RunRow, TouchRow, GrantRow, AttemptRow))
+runs, touches, grants, attempts, tasks = (table_of(row) for row in (RunRow, TouchRow, GrantRow, AttemptRow, TaskRow))
 events, set_aside = table_of(EventRow), table_of(SetAsideRow)
 beside = table_of(CountedBesideRow)
 
@@ -55,13 +55,19 @@ def move_rows(tx: Connection, merge_id: int, younger: int, older: int) -> None:
 
 
 def give_back(tx: Connection, merge_id: int, younger: int) -> None:
-    """What was moved, and is not gone, belongs to the younger user again."""
+    """What was moved belongs to the younger user again, and so does what became of it since: touches, calls and benefits of its runs."""
     for table in TABLES:
-        mine = select(moved.c.row_id).where(moved.c.merge_id == merge_id, moved.c.kind == table.name)
-        values: dict[str, Any] = {"user_id": younger}
-        if table is runs:
-            values["start_key"] = func.replace(runs.c.start_key, _mark(younger), "")
-        tx.execute(update(table).where(table.c.id.in_(mine)).values(values))
+        tx.execute(update(table).where(table.c.id.in_(_moved(merge_id, table))).values(user_id=younger))
+    mine = runs.c.id.in_(_moved(merge_id, runs))
+    tx.execute(update(runs).where(mine).values(start_key=func.replace(runs.c.start_key, _mark(younger), "")))
+    of_runs = select(touches.c.id).where(touches.c.run_id.in_(_moved(merge_id, runs)))
+    for table in (attempts, grants, tasks):
+        tx.execute(update(table).where(table.c.touch_id.in_(of_runs)).values(user_id=younger))
+    tx.execute(update(touches).where(touches.c.run_id.in_(_moved(merge_id, runs))).values(user_id=younger))
+
+
+def _moved(merge_id: int, table: Table) -> Any:
+    return select(moved.c.row_id).where(moved.c.merge_id == merge_id, moved.c.kind == table.name)
 
 
 def count_for_both(tx: Connection, one: int, other: int, since: datetime) -> None:

@@ -31,7 +31,7 @@ DEEDS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(DEEDS, min_size=4, max_size=14))
 def test_x_13_whatever_is_united_and_parted_the_invariants_hold(
     migrated_sqlite: sqlite3.Connection, deeds: Sequence[tuple[str, str]]

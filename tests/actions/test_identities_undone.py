@@ -66,6 +66,18 @@ def test_x_13_what_was_sent_to_the_one_user_counts_in_the_caps_of_both(engine: E
     assert (shop.sent("a"), shop.sent("b")) == (["first@03-02 12:00"], [])
 
 
+def test_x_13_what_became_of_a_run_since_goes_back_with_it(engine: Engine) -> None:
+    shop = open_shop(engine, FLOW.replace("send: again", "give: gift, send: coupon"))
+    two(shop)
+    shop.event("b", "visit")
+    become_one(shop)
+    shop.until("2025-03-06 12:00")
+    assert (len(shop.sent("a")), [g.state for g in shop.grants("a")]) == (2, ["issued"])
+    take_back(shop)
+    assert (shop.sent("a"), len(shop.sent("b")), [g.state for g in shop.grants("b")]) == ([], 2, ["issued"])
+    assert broken(shop) == []
+
+
 def test_x_13_two_who_were_parted_are_never_united_by_themselves_again_but_by_hand(engine: Engine) -> None:
     shop = open_shop(engine)
     two(shop)
