@@ -235,6 +235,7 @@ class Work:
     live: Live
     now: datetime
     moments: Mapping[int, datetime] = field(default_factory=dict)  # by user, when it happened for them, if not now
+    identified: set[int] = field(default_factory=set)  # users whose identities were set in this transaction
 
     @property
     def project(self) -> Project:

@@ -18,6 +18,7 @@ from sop_engine.actions.ingest import Recorded, record_events
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.release import release_due
 from sop_engine.actions.tagging import set_values
+from sop_engine.actions.unite import unite_identified
 from sop_engine.app import App, adapter_for
 from sop_engine.core.conditions import Value
 from sop_engine.core.project import Project
@@ -100,11 +101,12 @@ class Shop:
     def users(self, records: Sequence[UserRecord]) -> None:
         """Users appear."""
         with self.app.work(self.now) as work:
-            ids = store_users.add_users(work.tx, work.project, records, self.now)
-            scope = Scope.of(ids.values())
-            metric_values.recompute(work.tx, work.project, scope, self.now)
-            tags.refresh_rule_tags(work.tx, work.project, scope, self.now)
-            place_users(work, sorted(ids.values()), Cause("event"))
+            work.identified |= set(store_users.add_users(work.tx, work.project, records, self.now).values())
+            gone = unite_identified(work)
+            ids = sorted(set(store_users.ids_by_key(work.tx, [r.key for r in records]).values()) - gone.keys())
+            metric_values.recompute(work.tx, work.project, Scope.of(ids), self.now)
+            tags.refresh_rule_tags(work.tx, work.project, Scope.of(ids), self.now)
+            place_users(work, ids, Cause("event"))
 
     def history(self, *told: tuple[str, str, str, Mapping[str, Value]], joined: str = "2024-01-01") -> None:
         """Events of the past, (user, kind, local time, fields), come with an import: they fire nothing."""
@@ -167,6 +169,7 @@ class Shop:
         with self.app.work(self.now) as work:
             one = get_id(work.tx, user)
             set_values(work, one, values)
+            one = unite_identified(work).get(one, one)
             tags.refresh_rule_tags(work.tx, work.project, Scope.of([one]), self.now)
             place_users(work, [one], Cause("event"))
         self.beat()

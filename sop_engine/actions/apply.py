@@ -15,6 +15,7 @@ from sop_engine.actions.replanning import replan_calendar
 from sop_engine.actions.scheduled import FIRED
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.sweep import SWEPT
+from sop_engine.actions.unite import note_identities_anew
 from sop_engine.app import INSTANCE, RELEASE, App, Work
 from sop_engine.core.catalog import Calendar
 from sop_engine.core.errors import Refused, SopError
@@ -150,6 +151,7 @@ def _bring_up(work: Work, changes: Sequence[Change]) -> None:
     rehearsal = work.app.rehearsal
     if rehearsal is None or rehearsal.draws:
         fit_due(work, lambda _metric, last: last is None)
+    note_identities_anew(work)
     place_everybody(work, "apply", may_start=False)
 
 

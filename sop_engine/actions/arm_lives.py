@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from sop_engine.actions.ingest import event_facts, fits
+from sop_engine.actions.goals import event_facts, fits
 from sop_engine.app import Work
 from sop_engine.core.comparison.clock import Deed, GivenBack, Life, Outcome, Window, outcome
 from sop_engine.core.comparison.declared import Declared, clock_steps

@@ -12,7 +12,7 @@ from sop_engine.core.interest import QUIET
 from sop_engine.core.models import WATCH
 from sop_engine.core.tiers import Tier
 from sop_engine.store import facts as store_facts
-from sop_engine.store import history, levels, runs, tallies
+from sop_engine.store import history, levels, people, runs, tallies
 from sop_engine.store import users as store_users
 from sop_engine.store.history import HeldTag
 from sop_engine.store.scope import Scope
@@ -125,7 +125,7 @@ def move_matrix(work: Work, tier: Tier, since: date | None = None, until: date |
 
 def profile(work: Work, key: str) -> Profile:
     """What is known of one user. Raises NotFound."""
-    user = store_users.get_user(work.tx, work.project, key)
+    user = store_users.find_users(work.tx, work.project, ids=[people.get_id(work.tx, key)])[0]
     names = [name for name in (*work.project.metrics, *work.project.tags) if name != QUIET]
     facts = store_facts.read_facts(work.tx, work.project, names, Scope.of([user.id]), work.now).get(user.id, {})
     placed = levels.current_levels(work.tx, [user.id]).get(user.id, {})

@@ -210,8 +210,7 @@ def _contamination(counted: Counted, besides: Besides) -> dict[str, int]:
     def was_sent(p: Person) -> bool:
         return p.assigned.held_out and any(t.state in ("sent", "sending", "unknown") and t.channel is not None for t in p.touches)
 
-    merged = sum(1 for p in counted.people if p.assigned.end_reason == "merged")
-    return {"holdout_sent": sum(map(was_sent, counted.people)), "two_arms": besides.two_arms, "merged": merged}
+    return {"holdout_sent": sum(map(was_sent, counted.people)), "two_arms": besides.two_arms, "merged": besides.merged}
 
 
 def _about(work: Work, experiment: Declared, counted: Counted, besides: Besides) -> dict[str, object]:

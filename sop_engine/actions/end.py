@@ -116,7 +116,10 @@ def end_by_facts(work: Work, run: Run, flow: Flow, facts: Facts, touched: Sequen
 
 
 def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
-    """End open runs: cancel what is planned, plan their `at: end` steps, void unused benefits of undone ones."""
+    """End open runs: cancel what is planned, plan their `at: end` steps, void unused benefits of undone ones.
+
+    Of a run that ends `merged` nothing goes on: the user's other run is there for that.
+    """
     ids = [run.id for run in ended]
     if not ids:
         return
@@ -124,10 +127,11 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     runs.end_runs(work.tx, {run.id: (run.user_id, work.moment(run.user_id)) for run in ended}, reason)
     kept = [(run, flow) for run in ended if (flow := flow_of(work, run)) is not None]
     flows = {run.id: flow for run, flow in kept}
-    goal_steps = {t.id for listed in touches_of.values() for t in listed if _outlives(flows.get(t.run_id), t)}
+    merged = reason == "merged"
+    goal_steps = {t.id for listed in touches_of.values() for t in listed if not merged and _outlives(flows.get(t.run_id), t)}
     waiting = [t for listed in touches_of.values() for t in listed if t.state in ("planned", "queued") and t.id not in goal_steps]
-    touches.cancel_touches(work.tx, {t.id: work.moment(t.user_id) for t in waiting}, "ended")
-    ends = ((run, flow, w) for run, flow in kept for w in wanted_at(flow, "end", work.moment(run.user_id)))
+    touches.cancel_touches(work.tx, {t.id: work.moment(t.user_id) for t in waiting}, "merged" if merged else "ended")
+    ends = ((run, flow, w) for run, flow in kept if not merged for w in wanted_at(flow, "end", work.moment(run.user_id)))
     touches.add_touches(work.tx, [touches.touch_row(work.project, run.id, run.user_id, flow, w) for run, flow, w in ends])
     if reason == "undone":
         grants.void_unused(work.tx, ids)

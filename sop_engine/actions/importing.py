@@ -11,10 +11,11 @@ from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import Endings, Reached, end_runs, flow_of, reach_goal, windows_of
 from sop_engine.actions.everybody import ask_open_runs, place_everybody
 from sop_engine.actions.existing import start_existing
-from sop_engine.actions.ingest import event_facts, fits
+from sop_engine.actions.goals import event_facts, fits
 from sop_engine.actions.receive import receive
 from sop_engine.actions.refresh import fit_due
 from sop_engine.actions.tagging import tag_by_words
+from sop_engine.actions.unite import unite_identified
 from sop_engine.app import App, Work
 from sop_engine.core.catalog import Goal
 from sop_engine.core.models import WATCH
@@ -121,6 +122,8 @@ def _store(work: Work, batch: Sequence[Record], pool: str, found: Imported) -> s
         known = store_users.ids_by_key(work.tx, [u.key for u in users])
         ids = store_users.add_users(work.tx, work.project, users, work.now)
         new += len(ids.keys() - known.keys())
+        work.identified |= set(ids.values()) if work.project.identities else set()
+        unite_identified(work, may_start=False)
         touched |= set(ids.values())
     if events:
         stored = _store_events(work, events)
@@ -148,8 +151,10 @@ def _store_events(work: Work, batch: Sequence[EventRecord]) -> list[int]:
     texts = {tag.inside[0] for tag in work.project.tags.values() if tag.inside}
     for one in told:
         if one[2].event in texts:  # a keyword stands for so many days from when it was said
-            tag_by_words(Work(work.app, work.tx, work.live, one[2].at), [one])
-    return [user for _, user, _ in told]
+            then = Work(work.app, work.tx, work.live, one[2].at, identified=work.identified)
+            tag_by_words(then, [one])
+    gone = unite_identified(work, may_start=False)
+    return [gone.get(user, user) for _, user, _ in told]
 
 
 def _our_own(work: Work, told: Sequence[tuple[int, int, EventRecord]]) -> None:

@@ -1,24 +1,21 @@
 """Takes in events: stored once, facts recomputed, levels moved, runs started and ended, in the same transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from sop_engine.actions.end import Endings, Reached, end_runs, flow_of, reach_goal, windows_of
+from sop_engine.actions.end import end_runs
+from sop_engine.actions.goals import Stored, count_goals, event_facts, fits, is_late
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.receive import receive
 from sop_engine.actions.start import Candidate
 from sop_engine.actions.tagging import tag_by_words
+from sop_engine.actions.unite import unite_identified
 from sop_engine.app import App, Work
-from sop_engine.core.catalog import Goal
-from sop_engine.core.conditions import Condition, Facts, Value, holds, refs_of
 from sop_engine.core.errors import SopError
 from sop_engine.core.interest import user_names
 from sop_engine.core.playbook import Flow
-from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord
-from sop_engine.core.run import Run
 from sop_engine.store import events as store_events
 from sop_engine.store import facts as store_facts
 from sop_engine.store import midnight, runs, tags
@@ -27,8 +24,6 @@ from sop_engine.store.people import lock_some, lock_users
 from sop_engine.store.repeating import repeated
 from sop_engine.store.scope import Scope
 from sop_engine.store.set_aside import may_be_one_user, said
-
-TRIGGER_WINDOW = timedelta(hours=72)  # an event that comes later starts no flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +39,6 @@ class Recorded:
         return Recorded(
             self.stored + other.stored, self.repeated + other.repeated, self.new_users + other.new_users, self.moves + other.moves
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event that is in the log, with its user."""
-
-    id: int
-    user_id: int
-    record: EventRecord
-    facts: Facts = field(default_factory=dict)  # fields, and actor source date hour weekday
-    counted: bool = True  # false: a trial, taken back already, or the same order once more
 
 
 class NotRecorded(SopError):
@@ -123,7 +107,8 @@ def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Reco
     if not fresh:
         return Recorded(repeated=len(batch))
     ids, new_users = store_users.ensure_users(work.tx, work.project, [(r.user_key, r.at) for r in fresh])
-    lock_users(work.tx, ids.values())
+    if moved := lock_users(work.tx, ids.values()):  # somebody became part of another user just now
+        ids = {key: moved.get(user, user) for key, user in ids.items()}
     if at_event_time:
         work.moments = {ids[r.user_key]: r.at for r in fresh}
     before = _start_candidates(work, fresh, ids)
@@ -144,14 +129,17 @@ def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, lis
         end_runs(work, runs.runs_undone(work.tx, users), "undone")
     for one in stored:
         receive(work, one.id, one.user_id, one.record)
-    _goals(work, [s for s in stored if s.counted])
+    count_goals(work, [s for s in stored if s.counted])
     kinds = frozenset(s.record.event for s in stored)
     tagged = tag_by_words(work, [(s.id, s.user_id, s.record) for s in stored])
+    if gone := unite_identified(work):  # before anybody is placed: a flow must not begin for who is no new user
+        stored = [replace(s, user_id=gone.get(s.user_id, s.user_id)) for s in stored]
+        users = sorted({s.user_id for s in stored})
     midnight.recompute_after(work.tx, work.project, Scope.of(users), work.now, kinds)
     tags.refresh_rule_tags(work.tx, work.project, Scope.of(users), work.now)
     by_message = {s.record.message_id: s for s in stored}
     candidates = [
-        Candidate(c.user_id, c.flow, c.cause, c.start_key, by_message[key].id, c.event, c.before)
+        Candidate(by_message[key].user_id, c.flow, c.cause, c.start_key, by_message[key].id, c.event, c.before)
         for key, listed in before.items()
         for c in listed
         if key in by_message and by_message[key].counted
@@ -159,38 +147,6 @@ def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, lis
     models = None if appeared or tagged else work.live.interest.models_after(kinds)
     cause = Cause("event", {s.user_id: s.id for s in stored if s.counted}, models=models)
     return len(place_users(work, users, cause, candidates=candidates))
-
-
-def event_facts(record: EventRecord, project: Project) -> dict[str, Value | None]:
-    """What `where` may read of an event: its fields, and actor, source, local date, hour and weekday."""
-    local = record.at.astimezone(project.zone)
-    return {
-        **record.fields,
-        "id": record.message_id,
-        "actor": record.actor,
-        "source": record.source,
-        "date": local.date(),
-        "hour": Decimal(local.hour),
-        "weekday": Decimal(local.isoweekday()),
-    }
-
-
-def fits(record: EventRecord, kinds: Iterable[str], where: Condition | None, facts: Facts, project: Project) -> bool:
-    """Whether an event is one of `kinds` and fits `where`; what others did is seen only where `where` names the actor."""
-    if record.event not in kinds:
-        return False
-    catalogued = project.events.get(record.event)
-    if catalogued is not None and catalogued.where is not None and not holds(catalogued.where, facts):
-        return False
-    others = (catalogued is not None and catalogued.built_in) or any(r.name == "actor" for r in refs_of(where))
-    if record.actor != "user" and not others:
-        return False
-    return where is None or holds(where, facts)
-
-
-def is_late(record: EventRecord, now: datetime) -> bool:
-    """Whether the event came so late that it starts nothing and runs no goal step."""
-    return now - record.at > TRIGGER_WINDOW
 
 
 def _start_candidates(work: Work, fresh: Sequence[EventRecord], ids: Mapping[str, int]) -> dict[str, list[Candidate]]:
@@ -211,31 +167,3 @@ def _start_candidates(work: Work, fresh: Sequence[EventRecord], ids: Mapping[str
         one = Candidate(user, flow, f"event {record.event}", record.message_id, None, record.fields, before.get(user, {}))
         found.setdefault(record.message_id, []).append(one)
     return found
-
-
-def _goals(work: Work, stored: Sequence[Stored]) -> None:
-    """Goals by event, for runs that were there before the event."""
-    if not stored:
-        return
-    sight = runs.runs_in_sight(work.tx, [s.user_id for s in stored], min(s.record.at for s in stored))
-    begun = store_events.times_of(work.tx, [r.start_event_id for listed in sight.values() for r in listed if r.start_event_id])
-    found: list[tuple[Stored, Run, Flow, Goal]] = []
-    for one in stored:
-        for run in sight.get(one.user_id, ()):
-            flow = flow_of(work, run)
-            since = begun.get(run.start_event_id or 0, run.started_at)  # when it happened, though it may have arrived later
-            if flow is not None and since <= one.record.at and run.start_event_id != one.id:
-                found += [(one, run, flow, goal) for goal in _reached(work, flow, one)]
-    if not found:
-        return
-    touched = windows_of(work, {run.id for _, run, _, _ in found})
-    endings = Endings()
-    for one, run, flow, goal in found:
-        reached = Reached(goal.name, one.record.at, one.record.fields, not is_late(one.record, work.now))
-        reach_goal(work, run, flow, reached, touched.get(run.id, []), endings)
-    endings.write(work)
-
-
-def _reached(work: Work, flow: Flow, one: Stored) -> list[Goal]:
-    goals = [g for g in (*flow.counts, flow.goal) if g is not None]
-    return [g for g in goals if fits(one.record, g.events, g.where, one.facts, work.project)]

@@ -1,7 +1,7 @@
 """Writes what became of touches, and what follows: steps that wait for them, the next of repeated ones, the end of the run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sop_engine.actions.end import refresh_close
@@ -9,18 +9,20 @@ from sop_engine.actions.gather import Item, gather
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.tagging import set_values
+from sop_engine.actions.unite import unite_identified
 from sop_engine.app import Work
 from sop_engine.channels.contract import Receipt
 from sop_engine.core.conditions import Facts
 from sop_engine.core.delivery import FIRST_LOOK, GiveUp, NextChannel, Retry, Unknown, after_error
 from sop_engine.core.errors import DeliveryError
 from sop_engine.core.interest import known_names
+from sop_engine.core.run import Touch
 from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
 from sop_engine.store import attempts, consent, grants, queue, runs, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
-from sop_engine.store.people import lock_users
+from sop_engine.store.people import lock_users, people
 from sop_engine.store.scope import Scope
 
 
@@ -59,7 +61,9 @@ def settle(work: Work, answered: Sequence[tuple[Item, Answer]]) -> bool:
     COMMIT whose own answer was lost.
     """
     lock_users(work.tx, {item.touch.user_id for item, _ in answered})
-    mine = {t.id for t in queue.hold(work.tx, [item.touch for item, _ in answered], "sending")}
+    held = {t.id: t for t in queue.hold(work.tx, [item.touch for item, _ in answered], "sending")}
+    mine = held.keys()
+    answered = [(_of_owner(work, item, held.get(item.touch.id)), answer) for item, answer in answered]
     settled = [_settlement(item, answer) for item, answer in answered]
     late = [s for s in settled if s.touch_id not in mine]
     if late and attempts.are_settled(work.tx, settled, work.now):
@@ -70,6 +74,13 @@ def settle(work: Work, answered: Sequence[tuple[Item, Answer]]) -> bool:
     lift(work, {s.touch_id: s.provider_id for s in late if s.outcome == "accepted"})
     cp("before_settle_commit")
     return True
+
+
+def _of_owner(work: Work, item: Item, held: Touch | None) -> Item:
+    """The item of whoever its user is now: users may have become one during the call."""
+    if held is None or held.user_id == item.touch.user_id:
+        return item
+    return replace(item, touch=held, run=replace(item.run, user_id=held.user_id), person=people(work.tx, [held.user_id])[held.user_id])
 
 
 def _settlement(item: Item, answer: Answer) -> Settlement:
@@ -156,7 +167,8 @@ def finish(work: Work, done: Sequence[Done]) -> None:
         set_values(work, one.item.touch.user_id, dict(one.item.step.sets))
     refresh_close(work, sorted({d.item.run.id for d in done if d.item.run.open}))
     if changed:
-        place_users(work, sorted({d.item.touch.user_id for d in changed}), Cause("step"))
+        gone = unite_identified(work)
+        place_users(work, sorted({gone.get(d.item.touch.user_id, d.item.touch.user_id) for d in changed}), Cause("step"))
 
 
 def _plan_next(work: Work, done: Sequence[Done]) -> None:

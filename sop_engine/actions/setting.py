@@ -6,6 +6,7 @@ from datetime import date
 
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.tagging import set_values
+from sop_engine.actions.unite import unite_identified
 from sop_engine.app import Work
 from sop_engine.core.conditions import Value
 from sop_engine.core.errors import BadInput, NotFound
@@ -40,6 +41,7 @@ def set_by_person(work: Work, key: str, wanted: ByHandValue) -> list[Moved]:
         if wanted.until or wanted.clear:
             raise BadInput(f"'{name}' is set for good: --until and --clear are for metrics and tiers.")
         set_values(work, user_id, {name: _value(work, name, wanted.value)})
+        user_id = unite_identified(work).get(user_id, user_id)
     else:
         names = [*project.attributes, *project.tags, *project.tiers, *project.metrics]
         raise NotFound(f"there is no attribute, tag, metric or tier '{name}'.{did_you_mean(name, names)}")

@@ -32,7 +32,10 @@ def set_values(work: Work, user_id: int, values: Mapping[str, Value | None], *, 
     """Set attributes and tags of a user; a tag stands for its `for` days from today."""
     attributes = {name: value for name, value in values.items() if name not in work.project.tags}
     if attributes:
-        store_users.set_attributes(work.tx, user_id, attributes)
+        identities = {name for name, _ in work.project.identities}
+        store_users.set_attributes(work.tx, user_id, attributes, work.moment(user_id) if identities else None)
+        if identities & attributes.keys():
+            work.identified.add(user_id)
     for name, value in values.items():
         tag = work.project.tags.get(name)
         if tag is None:

@@ -107,7 +107,7 @@ def why(work: Work, key: str, flow: str | None = None) -> Why:
     others = [f for f in work.project.flows.values() if _asked(f.id, flow) and f.id not in open_flows] if flow else []
     facts = _facts_for(work, user_id, [c for f in others for c in _conditions(f)])
     return Why(
-        key,
+        people.people(work.tx, [user_id])[user_id].key,
         work.now,
         tuple(_run_told(r, [_held(work, r, t) for t in touched.get(r.id, ())]) for r in listed),
         tuple(StartRefused(r.flow, r.at, r.reason, r.detail) for r in refused),
@@ -123,7 +123,7 @@ def why_level(work: Work, key: str, tier: Tier) -> WhyLevel:
     by_hand = levels.levels_by_hand(work.tx, [user_id], work.day).get(user_id, {})
     here = placed.level if placed else None
     return WhyLevel(
-        key,
+        people.people(work.tx, [user_id])[user_id].key,
         tier.name,
         here,
         Placer(tier).level_of(facts, here),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from sop_engine.cli.finding import flow_name, normal
+from sop_engine.cli.knowing import tell_who_now
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
 from sop_engine.cli.output import AsJson, local, padded, show, width
 
@@ -25,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def why(
-    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported.")],
+    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported, or an identity.")],
     name: Annotated[str | None, typer.Argument(metavar="[FLOW]", help="A playbook, a flow, or a tier.")] = None,
     project: Folder = HERE,
     as_json: AsJson = False,
@@ -47,6 +48,7 @@ def why(
 
     with open_database(project).work(clock()) as work:
         zone = work.live.zone
+        tell_who_now(work, key)
         tier = work.project.tiers.get(normal(name)) if name else None
         if tier is not None:
             placed = why_level(work, key, tier)

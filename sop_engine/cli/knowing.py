@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 import typer
 
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
-from sop_engine.cli.output import AsJson, local, show, table
+from sop_engine.cli.output import AsJson, local, show, table, warn
 
 if TYPE_CHECKING:
     from sop_engine.actions.asking import Profile
+    from sop_engine.app import Work
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def user(
-    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported.")],
+    key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported, or an identity.")],
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -34,8 +35,20 @@ def user(
     from sop_engine.actions.asking import profile
 
     with open_database(project).work(clock()) as work:
+        tell_who_now(work, key)
         found, zone = profile(work, key), work.live.zone
     show(found, as_json, _profile(found, zone))
+
+
+def tell_who_now(work: "Work", key: str) -> None:
+    """Say on stderr who a user is that was asked for by an identity, or by an id from before two users became one."""
+    from sop_engine.actions.part import was_one
+
+    found = was_one(work, key)
+    if found is not None and found.merge is not None:
+        warn(f"{found.asked} is {found.now} since merge {found.merge} ('sop merges').")
+    elif found is not None:
+        warn(f"this is the user {found.now}.")
 
 
 def _profile(found: "Profile", zone: ZoneInfo) -> str:

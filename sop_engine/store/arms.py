@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Select, and_, func, select
 from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord
 from sop_engine.store.columns import table_of
+from sop_engine.store.identity_tables import MovedRow
+from sop_engine.store.merge_rows import REPEATS
 from sop_engine.store.run_tables import AssignmentRow, GrantRow, OptOutRow, ReceiptRow, RunRow, TouchRow
 from sop_engine.store.tables import EventRow, MoveRow, UserRow
 from sop_engine.store.users import typed_values
@@ -24,6 +26,7 @@ opt_outs = table_of(OptOutRow)
 users = table_of(UserRow)
 events = table_of(EventRow)
 moves = table_of(MoveRow)
+moved = table_of(MovedRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,18 @@ def _mine(trial: Trial) -> Any:
     return (a.experiment == trial.experiment) & (a.at <= trial.as_of)
 
 
+def _came_with_another(run: Any) -> Any:
+    """Runs of a user who became part of one who had an arm already: that arm stands, and the first run in it."""
+    return select(moved.c.row_id).where(moved.c.kind == REPEATS, moved.c.row_id == run.c.id).exists()
+
+
 def _first(trial: Trial) -> Any:
     """(user, first run) of everybody assigned."""
     joined = assignments.join(runs, and_(runs.c.user_id == assignments.c.user_id, runs.c.flow.in_(trial.flows)))
     counted = select(assignments.c.user_id, func.min(runs.c.id).label("run_id")).select_from(joined)
-    return counted.where(_mine(trial), runs.c.started_at <= trial.as_of).group_by(assignments.c.user_id).subquery()
+    return (
+        counted.where(_mine(trial), runs.c.started_at <= trial.as_of, ~_came_with_another(runs)).group_by(assignments.c.user_id).subquery()
+    )
 
 
 def list_assigned(tx: Connection, trial: Trial) -> list[Assigned]:
@@ -189,11 +199,15 @@ def benefit_costs(tx: Connection, trial: Trial) -> dict[int, Decimal]:
 
 @dataclass(frozen=True, slots=True)
 class Besides:
-    """Counted beside the arms: later runs of the same users, users of the project's hold-out, arms that do not agree."""
+    """Counted beside the arms: later runs of the same users, users of the project's hold-out, arms that do not agree.
+
+    `merged`: users who became one across arms.
+    """
 
     repeats: int
     project_holdout: int
     two_arms: int
+    merged: int
 
 
 def list_besides(tx: Connection, trial: Trial) -> Besides:
@@ -205,5 +219,7 @@ def list_besides(tx: Connection, trial: Trial) -> Besides:
     all_runs, people = tx.execute(counted.where(inside, a.user_id.is_not(None))).one()
     apart = select(func.count(func.distinct(r.user_id))).select_from(joined).where(inside, a.user_id.is_(None), r.held_out)
     other = (func.coalesce(r.variant, "") != func.coalesce(a.variant, "")) | (r.held_out != a.held_out)
-    two = select(func.count(func.distinct(r.user_id))).select_from(joined).where(inside, a.user_id.is_not(None), other)
-    return Besides(int(all_runs) - int(people), int(tx.execute(apart).scalar_one()), int(tx.execute(two).scalar_one()))
+    different = select(func.count(func.distinct(r.user_id))).select_from(joined).where(inside, a.user_id.is_not(None), other)
+    two, merged = (different.where(part) for part in (~_came_with_another(runs), _came_with_another(runs)))
+    apart_, two_, merged_ = (int(tx.execute(statement).scalar_one()) for statement in (apart, two, merged))
+    return Besides(int(all_runs) - int(people), apart_, two_, merged_)

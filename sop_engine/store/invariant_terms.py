@@ -104,3 +104,8 @@ def window(to: Dialect, partition: str, most: Most, *, day: str, at: str) -> str
     if to.name == "postgresql":
         return f"(PARTITION BY {partition} ORDER BY {at} RANGE BETWEEN INTERVAL '{seconds} seconds' PRECEDING AND CURRENT ROW)"
     return f"(PARTITION BY {partition} ORDER BY julianday({at}) * 86400.0 RANGE BETWEEN {seconds} PRECEDING AND CURRENT ROW)"
+
+
+def before_merge(user: str, at: str) -> str:
+    """Whether it happened before the user became one with another: what each had then followed the rules for each."""
+    return f"EXISTS (SELECT 1 FROM merges m WHERE m.older_id = {user} AND m.state <> 'waiting' AND m.at >= {at})"

@@ -22,7 +22,6 @@ NOT_BY_QUERY = (
     ),
     Invariant("I20", "any order of the same events ends in the same levels", absent="compares two histories: held by tests"),
     Invariant("I21", "the same inputs give the same history", absent="compares two histories: held by tests"),
-    Invariant("I23", "nothing open belongs to a user who was merged into another", absent="this version cannot merge users"),
     Invariant("I24", "nothing personal is left of an erased user", absent="this version cannot erase users"),
     Invariant("I27", "nothing personal is in logs, metrics or traces", absent="is not in the database: held by tests"),
 )

@@ -1,12 +1,12 @@
 """Says what must always be so of users, levels and runs: one open at a time, nothing vanishes, arms never change."""
 
 from sop_engine.store.dialect import Dialect
-from sop_engine.store.invariant_terms import FLOW, Invariant, Terms
+from sop_engine.store.invariant_terms import FLOW, Invariant, Terms, before_merge
 from sop_engine.store.invariants_of_attempts import steps
 
 
 def of_runs(to: Dialect, terms: Terms) -> list[Invariant]:
-    """I4, I16, I17 and I22 (its first half)."""
+    """I4, I16, I17, I22 (its first half) and I23."""
     return [
         Invariant(
             "I4",
@@ -27,6 +27,7 @@ def of_runs(to: Dialect, terms: Terms) -> list[Invariant]:
         ),
         Invariant("I17", "one open run of a flow that allows no second one, and each with its cause", _beside(to)),
         Invariant("I17", "nobody came back to a flow sooner than it allows", _too_soon(to)),
+        Invariant("I23", "nothing open belongs to a user who was merged into another", _of_the_gone()),
         Invariant("I22", "an arm never changes after it is recorded", _other_arm(to)),
     ]
 
@@ -78,7 +79,7 @@ def _too_soon(to: Dialect) -> str:
         f"JOIN {flows(to)} ON f.flow = r.flow AND f.version = r.version JOIN users u ON u.id = r.user_id "
         "WHERE r.before_at IS NOT NULL AND (f.again = 'never' OR (f.again = 'after' AND "
         "(r.started_day - r.before_day < f.days - CASE WHEN u.timezone IS NULL THEN 0 ELSE 1 END "
-        f"OR {seconds} < f.seconds)))"
+        f"OR {seconds} < f.seconds))) AND NOT {before_merge('r.user_id', 'r.started_at')}"
     )
 
 
@@ -93,6 +94,18 @@ def _other_arm(to: Dialect) -> str:
         "JOIN versions v ON v.flow = r.flow AND v.number = r.version AND v.created_at <= r.started_at "
         f"JOIN {flows(to)} ON f.flow = r.flow AND f.version = r.version AND f.experiment IS NOT NULL "
         "JOIN assignments a ON a.experiment = f.experiment AND a.user_id = r.user_id "
-        "WHERE NOT r.held_out AND (a.held_out OR r.variant IS DISTINCT FROM a.variant) UNION ALL "
+        "WHERE NOT r.held_out AND (a.held_out OR r.variant IS DISTINCT FROM a.variant) "
+        f"AND NOT {before_merge('r.user_id', 'r.started_at')} UNION ALL "
         "SELECT 'experiment ' || experiment || ' user ' || user_id FROM assignments GROUP BY experiment, user_id HAVING COUNT(*) > 1"
+    )
+
+
+def _of_the_gone() -> str:
+    return " UNION ALL ".join(
+        f"SELECT '{what} ' || x.id AS subject FROM {table} x JOIN former_users f ON f.id = x.user_id WHERE x.state IN {states}"
+        for what, table, states in (
+            ("run", "runs", "('open')"),
+            ("touch", "touches", "('planned', 'queued', 'sending', 'unknown')"),
+            ("grant", "grants", "('reserved', 'issued')"),
+        )
     )

@@ -1,7 +1,7 @@
 """Says what must always be so of touches: one of a kind, none hangs, none over the caps, every change recorded."""
 
 from sop_engine.store.dialect import Dialect
-from sop_engine.store.invariant_terms import Invariant, Most, Terms, window
+from sop_engine.store.invariant_terms import Invariant, Most, Terms, before_merge, window
 
 NEWEST = 200_000
 COUNTED = "(t.state IN ('sending', 'sent', 'unknown') OR (t.state = 'failed' AND t.reason = 'outcome_unknown'))"
@@ -58,7 +58,8 @@ def _over(to: Dialect, cap: Most) -> str:
     return (
         f"SELECT 'touch ' || o.id || ' of user ' || o.user_id AS subject FROM (SELECT t.id, t.user_id, t.intent_at, COUNT(*) OVER {frame} "
         f"AS many FROM touches t WHERE t.purpose = 'marketing' AND t.intent_day IS NOT NULL AND {COUNTED}{of_channel}) o "
-        f"WHERE o.many > {int(cap.most)} AND o.intent_at >= {to.param('since')}"
+        f"WHERE o.many > {int(cap.most)} AND o.intent_at >= {to.param('since')} "
+        f"AND NOT {before_merge('o.user_id', 'o.intent_at')}"
     )
 
 

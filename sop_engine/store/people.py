@@ -7,12 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from sop_engine.core.addresses import email_address, phone_e164
 from sop_engine.core.errors import NotFound
 from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
+from sop_engine.store.identity_tables import FormerUserRow, IdentityRow
 from sop_engine.store.tables import UserRow
 
 users = table_of(UserRow)
+former = table_of(FormerUserRow)
+identities = table_of(IdentityRow)
 
 LOCKS = 0x736F71  # the space of our advisory locks
 EVERYBODY, FITTING = -1, -2  # numbers of locks; those of buckets are 0 and up
@@ -43,17 +47,29 @@ def people(tx: Connection, user_ids: Iterable[int]) -> dict[int, Person]:
 
 
 def ids_of(tx: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """By the shop's own id; unknown ones are missing."""
-    rows = tx.execute(select(users.c.key, users.c.id).where(users.c.key.in_(list(keys))))
-    return {row.key: row.id for row in rows}
+    """By the shop's own id; unknown ones are missing. A user who became part of another one is that one."""
+    asked = list(keys)
+    found = {row.key: row.id for row in tx.execute(select(users.c.key, users.c.id).where(users.c.key.in_(asked)))}
+    if len(found) < len(set(asked)):
+        gone = former.c.key.in_([key for key in asked if key not in found])
+        found |= {row.key: row.now_id for row in tx.execute(select(former.c.key, former.c.now_id).where(gone))}
+    return found
 
 
 def get_id(tx: Connection, key: str) -> int:
-    """The user with this id of the shop's. Raises NotFound."""
+    """The user with this id of the shop's, else the only one with this identity. Raises NotFound."""
     found = ids_of(tx, [key]).get(key)
-    if found is None:
+    if found is not None:
+        return found
+    forms = {key, phone_e164(key) or key, email_address(key) or key}  # as attributes of these types are stored
+    several = select(identities.c.user_id, users.c.key).join(users, users.c.id == identities.c.user_id)
+    several = several.where(identities.c.value.in_(forms))
+    listed = tx.execute(several.distinct().order_by(identities.c.user_id).limit(6)).all()
+    if not listed:
         raise NotFound(f"there is no user '{key}'. Ids are those of the imported file, exactly as written there.")
-    return found
+    if len(listed) > 1:
+        raise NotFound(f"several users have this identity: {', '.join(row.key for row in listed)}. Say which by its id.")
+    return int(listed[0].user_id)
 
 
 def all_ids(tx: Connection, *, after_id: int = 0, limit: int = 1000) -> list[int]:
@@ -83,16 +99,23 @@ def lock_slice(tx: Connection, first: int, size: int) -> None:
     _lock(tx, _ALONE, _buckets((first, first + max(size, 1) - 1)))
 
 
-def lock_users(tx: Connection, user_ids: Iterable[int]) -> None:
+def lock_users(tx: Connection, user_ids: Iterable[int]) -> dict[int, int]:
     """Hold these users until the end of the transaction, so that two workers never decide about one user at the same time.
 
     SQLite has one writer. On PostgreSQL first their buckets are shared, so that no slice of a sweep has them, then their rows are
-    locked; always everybody's lock first, then buckets, then rows, each in the order of their numbers.
+    locked; always everybody's lock first, then buckets, then rows, each in the order of their numbers. Returns who of them became
+    part of another user meanwhile, and of whom: that one is held.
     """
-    if tx.dialect.name == "postgresql":
-        ids = list(user_ids)
-        _lock(tx, _SHARED, [EVERYBODY, *_buckets(ids)])
-        tx.execute(_HELD, {"ids": ids})
+    if tx.dialect.name != "postgresql":
+        return {}
+    ids = set(user_ids)
+    _lock(tx, _SHARED, [EVERYBODY, *_buckets(ids)])
+    held = set(tx.execute(_HELD, {"ids": list(ids)}).scalars())
+    if len(held) == len(ids):
+        return {}
+    now = {row.id: row.now_id for row in tx.execute(select(former.c.id, former.c.now_id).where(former.c.id.in_(list(ids - held))))}
+    further = lock_users(tx, now.values()) if now else {}
+    return {old: further.get(one, one) for old, one in now.items()}
 
 
 def _buckets(user_ids: Iterable[int]) -> list[int]:
@@ -122,10 +145,11 @@ def take_turns(tx: Connection, user_ids: Iterable[int]) -> dict[int, int]:
     The users are held first, in the order of their ids: whoever comes second sees what the first has written.
     """
     ids = sorted(set(user_ids))
-    lock_users(tx, ids)
+    moved = lock_users(tx, ids)
     c = users.c
-    rows = tx.execute(update(users).where(among(c.id)).values(turn=c.turn + 1).returning(c.id, c.turn), {"ids": ids})
-    return {row.id: row.turn for row in rows}
+    statement = update(users).where(among(c.id)).values(turn=c.turn + 1).returning(c.id, c.turn)
+    turns = {row.id: row.turn for row in tx.execute(statement, {"ids": {moved.get(i, i) for i in ids}})}
+    return turns | {old: turns[now] for old, now in moved.items()}
 
 
 def joined_by(tx: Connection, day: int) -> list[int]:

@@ -1,7 +1,7 @@
 """The queue in the table of touches: what is due, who holds it and until when, and what nobody holds any more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
@@ -15,7 +15,7 @@ _TIME = touches.c.due_at.type
 LANES = (0, 1)
 _WITH_WORKERS = text("touches.state IN ('queued', 'sending')")  # word for word as its index says it, or SQLite does not use that
 _QUEUED = select(*BRIEF).where(among(touches.c.id), touches.c.state == "queued")
-_IN_STATE = select(touches.c.id, touches.c.epoch).where(among(touches.c.id), touches.c.state == bindparam("state"))
+_IN_STATE = select(touches.c.id, touches.c.epoch, touches.c.user_id).where(among(touches.c.id), touches.c.state == bindparam("state"))
 _HELD = _IN_STATE.order_by(touches.c.id).with_for_update()
 
 # Every flow with something due, by one step through the index for each flow, however many touches wait.
@@ -109,10 +109,13 @@ def queued_for_delivery(tx: Connection, hints: Sequence[tuple[int, int]]) -> lis
 
 
 def hold(tx: Connection, listed: Sequence[Touch], state: str) -> list[Touch]:
-    """Those that are in this state under the same epoch still; nobody else changes them before the end of the transaction."""
+    """Those that are in this state under the same epoch still; nobody else changes them before the end of the transaction.
+
+    Each with the user it belongs to now: users may have become one since it was read.
+    """
     epochs = {t.id: t.epoch for t in listed}
-    same = {r.id for r in tx.execute(_HELD, {"ids": epochs, "state": state}) if epochs[r.id] == r.epoch}
-    return [t for t in listed if t.id in same]
+    owner = {r.id: r.user_id for r in tx.execute(_HELD, {"ids": epochs, "state": state}) if epochs[r.id] == r.epoch}
+    return [t if t.user_id == owner[t.id] else replace(t, user_id=owner[t.id]) for t in listed if t.id in owner]
 
 
 def unknown_due(tx: Connection, now: datetime, limit: int) -> list[Touch]:

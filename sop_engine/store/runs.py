@@ -192,6 +192,12 @@ def arms_of(tx: Connection, experiments: Iterable[str], user_ids: Iterable[int])
     return {(row.experiment, row.user_id): (row.variant, row.held_out) for row in tx.execute(mine, {"ids": user_ids})}
 
 
+def arms_of_users(tx: Connection, user_ids: Iterable[int]) -> Arms:
+    """All arms recorded for these users."""
+    rows = tx.execute(select(assignments).where(assignments.c.user_id.in_(list(user_ids))))
+    return {(row.experiment, row.user_id): (row.variant, row.held_out) for row in rows}
+
+
 def add_arms(tx: Connection, arms: Arms, now: datetime) -> None:
     """Record the arms of users who have none yet."""
     rows = [{"experiment": e, "user_id": u, "variant": v, "held_out": h, "at": now} for (e, u), (v, h) in arms.items()]

@@ -29,6 +29,7 @@ class UserRow(SQLModel, table=True):
     locale: str | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(Json, nullable=False, info=PERSONAL))
     turn: int = 0
+    known_at: dict[str, Any] | None = json_column()  # attribute -> when it was said (ISO), where the project declares identities
 
 
 class EventRow(SQLModel, table=True):

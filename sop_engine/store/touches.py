@@ -5,7 +5,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, union_all, update
 
 from sop_engine.core.guard import Sent
 from sop_engine.core.playbook import Flow
@@ -14,12 +14,14 @@ from sop_engine.core.run import Run, Touch
 from sop_engine.core.schedule import Existing, Plan, Wanted
 from sop_engine.store.bulk import add_rows, among, change_rows
 from sop_engine.store.columns import table_of
+from sop_engine.store.identity_tables import CountedBesideRow
 from sop_engine.store.run_tables import ReceiptRow, TouchRow
 from sop_engine.store.runs import runs
 from sop_engine.store.tables import UserRow
 
 touches = table_of(TouchRow)
 receipts = table_of(ReceiptRow)
+counted_beside = table_of(CountedBesideRow)
 
 _BRIEF_OF = attrgetter(*Touch.__dataclass_fields__)
 BRIEF = [touches.c[f] for f in Touch.__dataclass_fields__]
@@ -169,7 +171,10 @@ def counted_of(tx: Connection, user_ids: Iterable[int], since_day: int) -> dict[
     counts = c.state.in_(("sending", "sent", "unknown")) | ((c.state == "failed") & (c.reason == "outcome_unknown"))
     statement = select(c.user_id, c.intent_at, c.intent_day, c.channel).where(among(c.user_id), c.intent_day >= since_day)
     found: dict[int, list[Sent]] = {}
-    for row in tx.execute(statement.where(c.purpose == "marketing", counts), {"ids": user_ids}):
+    beside = select(counted_beside.c.user_id, c.intent_at, c.intent_day, c.channel).join(touches, c.id == counted_beside.c.touch_id)
+    beside = beside.where(among(counted_beside.c.user_id), c.user_id != counted_beside.c.user_id, c.intent_day >= since_day)
+    both = union_all(statement.where(c.purpose == "marketing", counts), beside.where(c.purpose == "marketing", counts))
+    for row in tx.execute(both, {"ids": user_ids}):
         found.setdefault(row.user_id, []).append(Sent(row.intent_at, row.intent_day, row.channel))
     return found
 

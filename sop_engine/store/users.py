@@ -1,7 +1,7 @@
 """Remembers users: the shop's own id, when they joined, zone, language and attributes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,12 @@ from sop_engine.store.tables import UserRow
 
 users = table_of(UserRow)
 
-_NEW = {"key": "text", "joined_at": "instant", "joined_day": "date", "timezone": "text", "locale": "text", "attributes": "json"}
+_NEW = {
+    "key": "text", "joined_at": "instant", "joined_day": "date", "timezone": "text", "locale": "text", "attributes": "json",
+    "known_at": "json",
+}  # fmt: skip
+
+_KNOWN_AT = "COALESCE(users.known_at, '{}')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ class User:
 
 
 def get_user(tx: Connection, project: Project, key: str) -> User:
-    """The user with the shop's id. Raises NotFound."""
-    found = find_users(tx, project, keys=[key])
+    """The user with the shop's id, or the one it became part of. Raises NotFound."""
+    found = find_users(tx, project, ids=ids_by_key(tx, [key]).values())
     if not found:
         raise NotFound(f"there is no user '{key}'. Ids are written exactly as they were imported.")
     return found[0]
@@ -50,8 +55,8 @@ def find_users(tx: Connection, project: Project, *, ids: Iterable[int] = (), key
 
 
 def ids_by_key(tx: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """By the shop's id: ours."""
-    return {key: user_id for key, (user_id, _) in _joined_at(tx, keys).items()}
+    """By the shop's id: ours; of a user who became part of another one, that one's."""
+    return {key: one.id for key, one in _seen(tx, keys).items()}
 
 
 def ensure_users(tx: Connection, project: Project, seen: Iterable[tuple[str, datetime]]) -> tuple[dict[str, int], set[str]]:
@@ -59,14 +64,19 @@ def ensure_users(tx: Connection, project: Project, seen: Iterable[tuple[str, dat
     first: dict[str, datetime] = {}
     for key, at in seen:
         first[key] = min(at, first.get(key, at))
-    there = _joined_at(tx, first)
+    there = _seen(tx, first)
     # Most users are only seen again: then nothing is written. All are held first and in one order, or two workers block each other.
-    early = [(UserRecord(key), at) for key, at in sorted(first.items()) if key not in there or at < there[key][1]]
+    early: dict[str, datetime] = {}
+    for key, at in sorted(first.items()):
+        if key not in there or at < there[key].joined_at:
+            now_key = there[key].key if key in there else key
+            early[now_key] = min(at, early.get(now_key, at))
     if early:
-        lock_users(tx, [user_id for user_id, _ in there.values()])
-        _upsert(tx, project, early)
+        if lock_users(tx, [one.id for one in there.values()]):  # some became part of another user meanwhile
+            return ensure_users(tx, project, first.items())
+        _upsert(tx, project, [(UserRecord(key), at) for key, at in sorted(early.items())])
     new = first.keys() - there.keys()
-    return (ids_by_key(tx, first) if new else {key: user_id for key, (user_id, _) in there.items()}), new
+    return (ids_by_key(tx, first) if new else {key: one.id for key, one in there.items()}), new
 
 
 def add_users(tx: Connection, project: Project, records: Sequence[UserRecord], now: datetime | None = None) -> dict[str, int]:
@@ -75,20 +85,28 @@ def add_users(tx: Connection, project: Project, records: Sequence[UserRecord], n
     What was not given stays, a None attribute is forgotten, the earlier joining counts; without one a user joins `now`.
     """
     merged: dict[str, UserRecord] = {}
+    there = _seen(tx, [r.key for r in records])
+    if lock_users(tx, [one.id for one in there.values()]):  # some became part of another user meanwhile
+        there = _seen(tx, [r.key for r in records])
     for r in records:
-        merged[r.key] = _merged(merged[r.key], r) if r.key in merged else r
-    if tx.dialect.name == "postgresql":
-        lock_users(tx, ids_by_key(tx, merged).values())
-    _upsert(tx, project, [(merged[key], _joined(merged[key], now)) for key in merged])
-    return ids_by_key(tx, merged)
+        key = there[r.key].key if r.key in there else r.key
+        one = replace(r, key=key)
+        merged[key] = _merged(merged[key], one) if key in merged else one
+    _upsert(tx, project, [(merged[key], _joined(merged[key], now)) for key in merged], now)
+    return ids_by_key(tx, [r.key for r in records])
 
 
-def set_attributes(tx: Connection, user_id: int, values: Mapping[str, Value | None]) -> None:
-    """Set attributes of one user; None forgets one. Others stay."""
+def set_attributes(tx: Connection, user_id: int, values: Mapping[str, Value | None], at: datetime | None = None) -> None:
+    """Set attributes of one user; None forgets one. Others stay. With `at` it is remembered when they were said."""
     to = dialect(tx)
     changed = to.merged("attributes", f"CAST({to.param('new')} AS {to.types['json']})")
-    sql = f"UPDATE users SET attributes = {changed} WHERE id = {to.param('id')}"
-    run(tx, sql, {"new": to.json_text(plain_json(values)), "id": user_id})
+    params: dict[str, Any] = {"new": to.json_text(plain_json(values)), "id": user_id}
+    said = ""
+    if at is not None:
+        times = f"CAST({to.param('times')} AS {to.types['json']})"
+        said = f", known_at = {to.merged(_KNOWN_AT, times)}"
+        params["times"] = to.json_text(dict.fromkeys(values, at.isoformat()))
+    run(tx, f"UPDATE users SET attributes = {changed}{said} WHERE id = {to.param('id')}", params)
 
 
 def plain_json(values: Mapping[str, Value | None]) -> dict[str, Any]:
@@ -132,16 +150,37 @@ def _merged(old: UserRecord, new: UserRecord) -> UserRecord:
     return UserRecord(new.key, joined, {**old.attributes, **new.attributes}, new.timezone or old.timezone, new.locale or old.locale)
 
 
-def _joined_at(tx: Connection, keys: Iterable[str]) -> dict[str, tuple[int, datetime]]:
-    """By the shop's id: ours, and when the user joined."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A user who is there under some key: the id, key and joining of who that is now."""
+
+    id: int
+    key: str
+    joined_at: datetime
+
+
+def _seen(tx: Connection, keys: Iterable[str]) -> dict[str, _Seen]:
+    """By the shop's id. A key that is no user's may be that of one who became part of another."""
     to = dialect(tx)
-    sql = f"SELECT u.key, u.id, u.joined_at FROM ({to.rows('keys', {'key': 'text'})}) r JOIN users u ON u.key = r.key"
-    found = run(tx, sql, {"keys": to.row_list([{"key": k} for k in dict.fromkeys(keys)])})
-    return {row[0]: (row[1], to.time_of(row[2])) for row in found}
+    rows = to.rows("keys", {"key": "text"})
+    sql = f"SELECT u.key, u.id, u.key, u.joined_at FROM ({rows}) r JOIN users u ON u.key = r.key"
+    asked = dict.fromkeys(keys)
+    found = {row[0]: _Seen(row[1], row[2], to.time_of(row[3])) for row in _of_keys(tx, sql, asked)}
+    if len(found) < len(asked):
+        gone = (
+            f"SELECT f.key, u.id, u.key, u.joined_at FROM ({rows}) r JOIN former_users f ON f.key = r.key JOIN users u ON u.id = f.now_id"
+        )
+        rest = [key for key in asked if key not in found]
+        found |= {row[0]: _Seen(row[1], row[2], to.time_of(row[3])) for row in _of_keys(tx, gone, rest)}
+    return found
 
 
-def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord, datetime]]) -> None:
-    """Add or change users, each once, with the time each was there by."""
+def _of_keys(tx: Connection, sql: str, keys: Iterable[str]) -> Iterable[Any]:
+    return run(tx, sql, {"keys": dialect(tx).row_list([{"key": k} for k in keys])})
+
+
+def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord, datetime]], now: datetime | None = None) -> None:
+    """Add or change users, each once, with the time each was there by; `now` is when their attributes are said."""
     to, zone = dialect(tx), project.zone
     rows = [
         {
@@ -151,6 +190,7 @@ def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord
             "timezone": r.timezone,
             "locale": r.locale,
             "attributes": plain_json(r.attributes),
+            "known_at": dict.fromkeys(r.attributes, now.isoformat()) if now is not None and project.identities else None,
         }
         for r, joined in records
     ]
@@ -161,6 +201,8 @@ def _upsert(tx: Connection, project: Project, records: Iterable[tuple[UserRecord
         f"INSERT INTO users ({columns}, turn) SELECT {columns}, 0 FROM ({to.rows('new', _NEW)}) r WHERE TRUE "
         f"ON CONFLICT (key) DO UPDATE SET {earlier}, {kept}, attributes = {to.merged('users.attributes', 'excluded.attributes')}"
     )
+    if project.identities:
+        sql += f", known_at = {to.merged(_KNOWN_AT, _KNOWN_AT.replace('users', 'excluded'))}"
     run(tx, sql, {"new": to.row_list(rows)})
 
 

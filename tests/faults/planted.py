@@ -28,7 +28,7 @@ class Plant:
     also: tuple[str, str] | None = None  # a second text of the same file, and what stands there then
 
 
-_SAME = 'same = {r.id for r in tx.execute(_HELD, {"ids": epochs, "state": state}) if epochs[r.id] == r.epoch}'
+_SAME = 'owner = {r.id: r.user_id for r in tx.execute(_HELD, {"ids": epochs, "state": state}) if epochs[r.id] == r.epoch}'
 _INTEND, _CALL = "made.extend(intend(work, queued) if queued else [])", "answers = call_channels(app, intents, watch)"
 FENCING, CRASHES = "tests/faults/test_fencing.py", "tests/faults/test_crash_schedules.py"
 PLANTS = (
