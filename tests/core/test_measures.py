@@ -15,7 +15,9 @@ from sop_engine.core.measures.arithmetic import (
     totals_compared,
 )
 from sop_engine.core.measures.listed import MEASURES
+from sop_engine.core.measures.said import line, note
 from sop_engine.core.measures.values import GROUPS, SORTS, Found
+from sop_engine.core.measures.words import GROUP, LABEL, NOTES, WHY
 
 QUOTED = {f"Q-{n:02d}" for n in range(1, 27)}
 ROWS = {"S0-01", "S1-05", "S1-47", "S2-02", "S2-19", "S2-21", "S2-68", "S1-16", "X-21", "X-23"}
@@ -150,7 +152,7 @@ def test_fewer_than_30_are_said_and_nobody_has_no_rate() -> None:
 
 def test_every_quoted_figure_has_a_measure_beside_its_reference() -> None:
     referred = {r.row for m in MEASURES.values() for r in m.references}
-    assert QUOTED <= referred
+    assert referred >= QUOTED
     assert {row for m in MEASURES.values() for row in m.answers} >= ROWS
 
 
@@ -159,3 +161,22 @@ def test_every_measure_says_what_it_is_in_both_languages() -> None:
         assert one.group in GROUPS and one.sort in SORTS
         for lang in ("zh", "en"):
             assert one.title(lang) and len(one.what(lang)) > 10
+
+
+def test_x_23_the_reference_stands_beside_the_own_figure_with_its_row() -> None:
+    one = MEASURES["silent_wake_up"]
+    assert line(one, rate(18, 100), "zh") == "沉默层唤醒率 18.0%（参考 25%，Q-08）"
+    assert line(one, rate(18, 100), "en") == "Wake-up of the silent layer 18.0% (reference 25 %, Q-08)"
+    assert line(MEASURES["click_rate"], rate(1, 50), "zh") == "点击率（按渠道） 2.0%"
+
+
+def test_a_change_is_told_with_its_points_and_what_it_is_compared_with() -> None:
+    told = note(MEASURES["repurchase_change"], rates_compared((50, 100), (40, 100)), "en")
+    assert told.startswith("against 40.0%, +10.0 points, from -3.")
+    assert note(MEASURES["cost_per_order"], means_compared((820, 100), (1000, 100)), "zh") == "对比 10.00，对比基数 100"
+
+
+def test_every_word_of_a_figure_is_known_in_both_languages() -> None:
+    for words in (GROUP, LABEL, WHY, NOTES):
+        assert set(words["zh"]) == set(words["en"])
+    assert set(GROUP["en"]) == set(GROUPS)

@@ -44,7 +44,7 @@ RETENTION = (
             "Users with an order in the 365 days up to the end of the window ÷ users who had the tag 钻石会员 just "
             "before. --from is not used."
         ),
-        (Reference("Q-04", "钻石会员次年复购 78%", "78 % of diamond members buy in the next year"),),
+        (Reference("Q-04", "78%", "78 %"),),
     ),
     Measure(
         "fresh_vip_repurchase",
@@ -90,7 +90,7 @@ MONEY = (
         "Share of diamond members",
         "窗口末日带标签 钻石会员 的用户 ÷ 当时的全部用户。",
         "Users who have the tag 钻石会员 at the end of the window ÷ all users then.",
-        (Reference("Q-03", "钻石会员占 12%", "12 % are diamond members"),),
+        (Reference("Q-03", "12%", "12 %"),),
     ),
     Measure(
         "diamond_revenue",

@@ -11,7 +11,7 @@ REACH = (
         "Opens of marketing messages, by channel",
         "窗口内送达的营销消息中被打开的占比。分子：打开；分母：送达。渠道不回传打开时为 0。",
         ("Opened ÷ delivered, of marketing messages delivered in the window. A channel that reports no opens shows 0."),
-        (Reference("Q-01", "群发打开率低于 5%", "mass sends opened by less than 5 %"),),
+        (Reference("Q-01", "低于 5%", "less than 5 %"),),
     ),
     Measure(
         "open_rate_by_level",
@@ -21,7 +21,7 @@ REACH = (
         "Opens, by level",
         "同上，按发送时的主层级分组。",
         "The same, by level of the primary tier when it was sent.",
-        (Reference("Q-01", "群发打开率低于 5%", "mass sends opened by less than 5 %"),),
+        (Reference("Q-01", "低于 5%", "less than 5 %"),),
     ),
     Measure(
         "click_rate",
@@ -67,7 +67,7 @@ REACH = (
             "message (not users planned). "
             "Users whose 7 days are not over are left out."
         ),
-        (Reference("Q-08", "沉默层唤醒率 25%", "25 % of the silent layer woken"),),
+        (Reference("Q-08", "25%", "25 %"),),
         ("X-21", "X-23"),
     ),
     Measure(
@@ -81,7 +81,7 @@ REACH = (
             "Flows of 零售流失召回: users with any activity within 7 days after a delivery ÷ users with a delivered "
             "message. Younger ones are left out."
         ),
-        (Reference("Q-23", "零售小程序唤醒率 21%", "21 % woken in a retail mini-program"),),
+        (Reference("Q-23", "21%", "21 %"),),
     ),
     Measure(
         "wake_up",
@@ -94,7 +94,7 @@ REACH = (
             "Each win-back flow: users with any activity within 7 days after a delivery ÷ users with a delivered message. "
             "Younger ones are left out."
         ),
-        (Reference("Q-08", "唤醒率 25%", "25 % woken"),),
+        (Reference("Q-08", "25%", "25 %"),),
         ("S2-68", "X-21"),
     ),
     Measure(
@@ -157,7 +157,7 @@ CONVERSION = (
             "Users with an order within 30 days after entering 三层 = 新客层 ÷ users who entered it in the window. "
             "Those younger than 30 days are left out."
         ),
-        (Reference("Q-06", "新客层 30 天转化率 29%", "29 % of the new layer converts in 30 days"),),
+        (Reference("Q-06", "29%", "29 %"),),
         ("S2-68",),
     ),
     Measure(
