@@ -13,7 +13,7 @@ from sop_engine.channels.contract import REASONS
 from tests.test_house import ROOT, nodes, python_files
 
 DOCS = ROOT / "docs"
-PAGES = ("quickstart", "playbooks", "problems", "commands", "architecture", "states", "glossary", "settings", "comparing")
+PAGES = ("quickstart", "playbooks", "problems", "commands", "architecture", "states", "glossary", "settings", "comparing", "measuring")
 REASON_AT = {"Skip": 0, "Defer": 0, "Refused": 0, "Decline": 0, "GiveUp": 0, "end_runs": 2, "end": 1}
 NOT_A_MESSAGE = {"range", "max", "min", "round"}
 
@@ -163,3 +163,14 @@ def test_every_word_of_a_comparison_is_documented() -> None:
     for lang in ("en", "zh"):
         assert set(phrases.REASONS[lang]) == set(phrases.REASONS["en"])
         assert set(phrases.SENTENCES[lang]) == set(phrases.SENTENCES["en"])
+
+
+def test_every_measure_is_documented_with_its_definition_and_reference() -> None:
+    from sop_engine.core.measures.listed import MEASURES
+    from sop_engine.core.measures.said import references
+
+    told = page("measuring")
+    wanted = [
+        f"| `{m.key}` {m.en} | {m.what_en} | {references(m, 'en') or '–'} | {', '.join(m.answers) or '–'} |" for m in MEASURES.values()
+    ]
+    assert [row for row in wanted if row not in told] == []

@@ -1,7 +1,7 @@
 """Counts over runs, touches and grants of a period; every query is one grouped pass over an index range or table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,10 @@ class Span:
     def of_days(first: date, last: date, zone: ZoneInfo) -> "Span":
         """The local days from first to last."""
         return Span(midnight(first, zone), midnight(last + timedelta(days=1), zone), first.toordinal(), last.toordinal())
+
+    def between(self, first_day: int, last_day: int) -> "Span":
+        """The same instants with other days, for what is counted by day alone."""
+        return replace(self, first_day=first_day, last_day=last_day)
 
 
 def _counted(tx: Connection, columns: Sequence[ColumnElement[Any]], *where: ColumnElement[bool]) -> dict[Any, int]:

@@ -49,7 +49,7 @@ def examples_for(tx: Connection, project: Project, metric: Metric, now: datetime
     joined = Ref("attribute", "joined", "date")
     layers.add([joined])
     columns, where = _taking_part(layers, metric)
-    _fill_past(tx, layers)
+    fill_past(tx, layers)
     came_true = _came_true(layers, metric)
     there = f"{layers.read(joined)} <= {layers.deriving.now}"
     sql = f"SELECT {', '.join(columns)}, {came_true} FROM {layers.query()} WHERE {where} AND {there}"
@@ -66,7 +66,8 @@ def _taking_part(layers: Layers, metric: Metric) -> tuple[Sequence[str], str]:
     return columns, known if metric.only is None else f"{known} AND {layers.condition(metric.only)}"
 
 
-def _fill_past(tx: Connection, layers: Layers) -> None:
+def fill_past(tx: Connection, layers: Layers) -> None:
+    """Compute the stored columns these layers read as they were on their day, into the temporary table PAST."""
     types = "".join(f", {a.column} {layers.to.types[a.kind]}" for a in layers.aggregates)
     run(tx, f"DROP TABLE IF EXISTS {PAST}")
     run(tx, f"CREATE TEMP TABLE {PAST} (user_id BIGINT PRIMARY KEY{types})")
