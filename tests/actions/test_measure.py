@@ -134,7 +134,7 @@ def brief(shop: Shop, name: str, **asked: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_every_figure_of_a_lived_shop_is_the_one_counted_by_hand(engine: Engine) -> None:
+def test_q_01_02_03_05_06_07_08_13_24_s2_19_21_s1_05_every_figure_of_a_lived_shop_is_the_one_counted_by_hand(engine: Engine) -> None:
     shop = lived(engine)
     held = sum(next(r for r in shop.runs(u) if r.flow == "canvas").held_out for u in OLD[2:])
     treated = 8 - held
@@ -213,7 +213,7 @@ def test_a_wrong_question_is_refused(engine: Engine) -> None:
     assert [t.measure.key for t in measure(shop.app, shop.now, names=["q-21"])] == ["repurchase_change", "cost_per_order"]
 
 
-def test_staff_hours_are_the_clock_hours_in_which_a_colleague_finished_something(engine: Engine) -> None:
+def test_q_18_staff_hours_are_the_clock_hours_in_which_a_colleague_finished_something(engine: Engine) -> None:
     shop = Shop(engine, THANKS)
     done = [("ann", "10:05"), ("ann", "10:55"), ("ann", "11:00"), ("bob", "10:30")]
     rows = [

@@ -54,7 +54,7 @@ def notes(found: Found) -> dict[str, float | str]:
 
 
 @pytest.mark.parametrize(("x", "n", "value"), RATES.values(), ids=RATES)
-def test_a_rate_is_the_quotient_and_lies_between_its_limits(x: int, n: int, value: float) -> None:
+def test_q_01_03_04_06_08_23_x_21_a_rate_is_the_quotient_and_lies_between_its_limits(x: int, n: int, value: float) -> None:
     found = rate(x, n)
     assert found.value == pytest.approx(value)
     assert (found.numerator, found.denominator) == (x, n)
@@ -63,7 +63,7 @@ def test_a_rate_is_the_quotient_and_lies_between_its_limits(x: int, n: int, valu
 
 
 @pytest.mark.parametrize(("one", "other", "times", "value", "points"), CHANGES.values(), ids=CHANGES)
-def test_two_rates_compared_say_the_relative_change_and_the_points(
+def test_q_11_12_13_14_16_20_21_22_two_rates_compared_say_the_relative_change_and_the_points(
     one: tuple[int, int], other: tuple[int, int], times: bool, value: float, points: float
 ) -> None:
     found = rates_compared(one, other, times=times)
@@ -74,7 +74,7 @@ def test_two_rates_compared_say_the_relative_change_and_the_points(
 
 
 @pytest.mark.parametrize(("one", "other", "times", "value"), MEANS.values(), ids=MEANS)
-def test_two_means_compared(one: tuple[float, int], other: tuple[float, int], times: bool, value: float) -> None:
+def test_q_05_07_15_18_21_two_means_compared(one: tuple[float, int], other: tuple[float, int], times: bool, value: float) -> None:
     assert means_compared(one, other, times=times).value == pytest.approx(value)
 
 
