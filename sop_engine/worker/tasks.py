@@ -1,5 +1,6 @@
 """The Celery application: its tasks take hints, which may come twice, late or never, and do what the rows say."""
 
+import gc
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -110,9 +111,16 @@ def celery_app(settings: Settings, opener: Opener, *, worked: Callable[[], objec
     celery.task(worker.deliver, name=DELIVER)
     hard = celery.conf.task_time_limit  # a slice that was cut short would look like one with a bad user: it gets far more time
     celery.task(worker.slices, name=SLICE, soft_time_limit=hard * 9, time_limit=hard * 10)
+    signals.worker_init.connect(_before_children, weak=False)
     signals.worker_process_init.connect(lambda **_told: worker.begin(settings.log), weak=False)
     signals.worker_process_shutdown.connect(lambda **_told: worker.close(), weak=False)
     return celery
+
+
+def _before_children(**_told: object) -> None:
+    """Children share what their parent has loaded for as long as nobody writes there, as the garbage collector would."""
+    gc.collect()
+    gc.freeze()
 
 
 def checked(pairs: Any) -> Hints | None:
