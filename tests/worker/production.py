@@ -17,7 +17,7 @@ from sop_engine.app import App, open_app
 from sop_engine.settings import Settings
 
 COMMAND = (sys.executable, "-c", "from sop_engine.cli.main import main; main()")
-DEADLINE_S = 60
+DEADLINE_S = 180
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
 PROJECT = """
 project: shop
