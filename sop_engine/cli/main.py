@@ -33,6 +33,7 @@ from sop_engine.cli import (
     stopping,
     testing,
     ticking,
+    todo,
     unknowns,
     web,
 )
@@ -115,6 +116,7 @@ for part in (
     counting,
     measuring,
     listing,
+    todo,
     explaining,
     knowing,
     merging,
