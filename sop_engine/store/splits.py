@@ -21,7 +21,7 @@ def count_split(
     tx: Connection, project: Project, dimension: Ref | None, outcome: Condition | Ref, within: Condition, now: datetime
 ) -> Counted:
     """By value of the dimension (None: the source of a user's first event): its users, and how many of them fit the outcome, or their
-    ranks, mean and median where it is a number. Users without the number are none. At most MOST values and one more come back, the largest first.
+    ranks, mean and median where it is a number. Users without the number are none. The largest MOST values and one more.
     """
     layers = Layers(known(tx, project, now), Scope.everybody())
     refs = [ref for ref in (dimension, outcome) if isinstance(ref, Ref)]
