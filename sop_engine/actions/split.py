@@ -31,7 +31,7 @@ def split(work: Work, dimension: str, outcome: str, within: str = "everyone") ->
     `within`: a condition, or a level whose name no other model has. Raises BadInput, NotFound and Refused.
     """
     project = work.project
-    by, what = _dimension(project, dimension), _outcome(project, outcome)
+    by, what = dimension_of(project, dimension), _outcome(project, outcome)
     found = count_split(work.tx, project, by, what, _within(project, within), work.now)
     if len(found) > MOST + 1:
         raise Refused(f"'{dimension}' has more than {MOST} values: that is no dimension. Make groups of them first.")
@@ -41,7 +41,8 @@ def split(work: Work, dimension: str, outcome: str, within: str = "everyone") ->
     return Split(dimension, outcome, within, 0 if unknown is None else unknown.users, tested)
 
 
-def _dimension(project: Project, name: str) -> Ref | None:
+def dimension_of(project: Project, name: str) -> Ref | None:
+    """The name by which users are told apart; None for the source of their first event. Raises NotFound and BadInput."""
     names = {*project.attributes, *project.metrics, *project.tags, *project.tiers}
     if name == FIRST_CHANNEL and name not in names:
         return None

@@ -36,6 +36,7 @@ from sop_engine.cli import (
     ticking,
     todo,
     unknowns,
+    wayfinding,
     web,
 )
 from sop_engine.cli.opening import close_databases
@@ -121,6 +122,7 @@ for part in (
     todo,
     explaining,
     knowing,
+    wayfinding,
     merging,
     examining,
     backtesting,

@@ -28,8 +28,7 @@ def count_split(
     layers.add(refs)
     where = layers.condition(within)
     value = FIRST_CHANNEL if dimension is None else layers.read(dimension)
-    flag = dimension is not None and dimension.kind == "flag"
-    named = f"CASE WHEN {value} THEN 'yes' ELSE 'no' END" if flag else f"NULLIF({value}, '')"
+    named = named_sql(dimension, value)
     if isinstance(outcome, Ref):
         sql = _ranked(named, layers.read(outcome), layers.query(), where)
     else:
@@ -40,6 +39,12 @@ def count_split(
         )
     rows = run(tx, f"{sql} ORDER BY COUNT(*) DESC, g LIMIT {MOST + 2}", layers.params)
     return {row[0]: _group(row) for row in rows}
+
+
+def named_sql(dimension: Ref | None, value: str) -> str:
+    """The value of a dimension as text, NULL where it is unknown; a missing flag is no."""
+    flag = dimension is not None and dimension.kind == "flag"
+    return f"CASE WHEN {value} THEN 'yes' ELSE 'no' END" if flag else f"NULLIF({value}, '')"
 
 
 def _group(row: Any) -> Group:
