@@ -26,23 +26,30 @@ def next_deadline(work: Work) -> datetime | None:
 
 def escalate_overdue(app: App, now: datetime) -> int:
     """Escalate every open task whose deadline has passed, a batch in a transaction; how many."""
+
+    def once() -> int:
+        with app.work(now) as work:
+            return escalate_some(work)
+
     total = 0
-    while found := repeated(lambda: _batch(app, now)):
+    while found := repeated(once):
         total += found
     return total
 
 
-def _batch(app: App, now: datetime) -> int:
-    """The users are held first: whoever reports a task done comes before, or sees both tasks and closes them."""
-    with app.work(now) as work:
-        to = roles(work.project)
-        listed = overdue.overdue(work.tx, to, now, BATCH)
-        if not listed:
-            return 0
-        lock_users(work.tx, {user for _, user in listed})
-        rows = overdue.mark_escalated(work.tx, [task for task, _ in listed], now)
-        overdue.add_tasks(work.tx, [_handed_on(work, row, to[row.channel]) for row in rows], now)
-        return len(listed)
+def escalate_some(work: Work) -> int:
+    """Escalate a batch of what is overdue; how many were looked at.
+
+    The users are held first: whoever reports a task done comes before, or sees both tasks and closes them.
+    """
+    to = roles(work.project)
+    listed = overdue.overdue(work.tx, to, work.now, BATCH)
+    if not listed:
+        return 0
+    lock_users(work.tx, {user for _, user in listed})
+    rows = overdue.mark_escalated(work.tx, [task for task, _ in listed], work.now)
+    overdue.add_tasks(work.tx, [_handed_on(work, row, to[row.channel]) for row in rows], work.now)
+    return len(listed)
 
 
 def _handed_on(work: Work, row: Any, role: str) -> Task:

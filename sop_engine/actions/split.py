@@ -1,15 +1,15 @@
 """Asks whether a dimension divides users by an outcome, so that a model or a playbook should look at it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sop_engine.app import Work
 from sop_engine.core.conditions import Compare, Condition, Constant, Ref
 from sop_engine.core.errors import BadInput, Refused
 from sop_engine.core.project import Project
-from sop_engine.core.stats.splits import Tested, split_by_number, split_by_rate
+from sop_engine.core.stats.splits import ENOUGH, Group, Tested, split_by_number, split_by_rate
 from sop_engine.language.conditions import parse_audience
 from sop_engine.store.facts import ref_of
-from sop_engine.store.splits import MOST, count_split
+from sop_engine.store.splits import MOST, Question, count_split
 
 FIRST_CHANNEL = "first_channel"  # the source of a user's first event
 
@@ -32,13 +32,24 @@ def split(work: Work, dimension: str, outcome: str, within: str = "everyone") ->
     """
     project = work.project
     by, what = dimension_of(project, dimension), _outcome(project, outcome)
-    found = count_split(work.tx, project, by, what, _within(project, within), work.now)
+    question = Question(by, what, _within(project, within))
+    found = count_split(work.tx, project, question, work.now)
     if len(found) > MOST + 1:
         raise Refused(f"'{dimension}' has more than {MOST} values: that is no dimension. Make groups of them first.")
     unknown = found.pop(None, None)
     groups = sorted(found.values(), key=lambda g: g.name)
-    tested = split_by_number(groups) if isinstance(what, Ref) else split_by_rate(groups)
+    tested = _by_ranks(work, question, groups) if isinstance(what, Ref) else split_by_rate(groups)
     return Split(dimension, outcome, within, 0 if unknown is None else unknown.users, tested)
+
+
+def _by_ranks(work: Work, question: Question, groups: list[Group]) -> Tested:
+    """The test of a number; groups that are too small are left out, and the others ranked without them."""
+    few = tuple(g for g in groups if g.users < ENOUGH)
+    kept = [g for g in groups if g not in few]
+    if not few or len(kept) < 2:
+        return split_by_number(groups)
+    found = count_split(work.tx, work.project, replace(question, only=tuple(g.name for g in kept)), work.now)
+    return replace(split_by_number(sorted(found.values(), key=lambda g: g.name)), few=few)
 
 
 def dimension_of(project: Project, name: str) -> Ref | None:

@@ -1,5 +1,6 @@
 """Counts users by the values of a dimension and an outcome, in one grouped statement: a row for each value comes back."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,25 +18,35 @@ MOST = 200  # values of a dimension
 Counted = dict[str | None, Group]
 
 
-def count_split(
-    tx: Connection, project: Project, dimension: Ref | None, outcome: Condition | Ref, within: Condition, now: datetime
-) -> Counted:
-    """By value of the dimension (None: the source of a user's first event): its users, and how many of them fit the outcome, or their
-    ranks, mean and median where it is a number. Users without the number are none. The largest MOST values and one more.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a dimension (None: the source of a user's first event), a condition or a number, among whom, in which groups."""
+
+    dimension: Ref | None
+    outcome: Condition | Ref
+    within: Condition
+    only: tuple[str, ...] = ()  # groups; none: all of them
+
+
+def count_split(tx: Connection, project: Project, asked: Question, now: datetime) -> Counted:
+    """By value of the dimension: its users, and how many of them fit the outcome, or their ranks, mean and median where it is a number.
+
+    Users without the number are none. The largest MOST values and one more.
     """
+    dimension, outcome = asked.dimension, asked.outcome
     layers = Layers(known(tx, project, now), Scope.everybody())
     refs = [ref for ref in (dimension, outcome) if isinstance(ref, Ref)]
     layers.add(refs)
-    where = layers.condition(within)
+    where = layers.condition(asked.within)
     value = FIRST_CHANNEL if dimension is None else layers.read(dimension)
-    named = named_sql(dimension, value)
+    named, inside = named_sql(dimension, value), f" AND g IN {layers.to.one_of(asked.only)}" if asked.only else ""
     if isinstance(outcome, Ref):
-        sql = _ranked(named, layers.read(outcome), layers.query(), where)
+        sql = _ranked(named, layers.read(outcome), f"{layers.query()} WHERE {where}", inside)
     else:
         holds = layers.condition(outcome)
         sql = (
             f"SELECT g, COUNT(*), SUM(CASE WHEN y THEN 1 ELSE 0 END), 0, 0, NULL, NULL FROM "
-            f"(SELECT {named} AS g, {holds} AS y FROM {layers.query()} WHERE {where}) a GROUP BY g"
+            f"(SELECT {named} AS g, {holds} AS y FROM {layers.query()} WHERE {where}) a WHERE TRUE{inside} GROUP BY g"
         )
     rows = run(tx, f"{sql} ORDER BY COUNT(*) DESC, g LIMIT {MOST + 2}", layers.params)
     return {row[0]: _group(row) for row in rows}
@@ -53,10 +64,10 @@ def _group(row: Any) -> Group:
     return Group(name or "", int(users), int(yes), float(ranks), float(ties), known_mean, known_median)
 
 
-def _ranked(named: str, value: str, query: str, where: str) -> str:
+def _ranked(named: str, value: str, users: str, inside: str) -> str:
     """Equal users share the middle of their places; ranks are among those of whom both the dimension and the number are known."""
-    these = f"SELECT {named} AS g, {value} AS v FROM {query} WHERE {where}"
-    known_ones = f"SELECT g, v FROM ({these}) b WHERE v IS NOT NULL"
+    these = f"SELECT {named} AS g, {value} AS v FROM {users}"
+    known_ones = f"SELECT g, v FROM ({these}) b WHERE v IS NOT NULL{inside}"
     placed = (
         "SELECT g, v, COUNT(*) OVER (PARTITION BY v, g IS NULL) AS t, RANK() OVER (PARTITION BY g IS NULL ORDER BY v) AS r, "
         f"ROW_NUMBER() OVER (PARTITION BY g ORDER BY v) AS i, COUNT(*) OVER (PARTITION BY g) AS n FROM ({known_ones}) c"

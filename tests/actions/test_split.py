@@ -72,7 +72,10 @@ def test_s3_02_11_a_number_is_compared_by_ranks_as_scipy_does_it_with_ties(engin
         "Beijing": (pytest.approx(39 / 7), 4),
         "Paris": (pytest.approx(47 / 6), 8),
     }
+    few = asked(shop, "city", "spent", "name = buyers and (city != Paris or spent > 8)").tested
+    assert ([g.name for g in few.few], [g.name for g in few.groups]) == (["Paris"], ["Beijing", "Shanghai"])
     two = asked(shop, "city", "spent", "name = buyers and city != Paris").tested
+    assert (few.p, few.effect, few.verdict) == (two.p, two.effect, two.verdict)
     u = mannwhitneyu(SPENT["Beijing"], SPENT["Shanghai"], use_continuity=False, method="asymptotic")
     assert (two.test, two.p) == ("mann_whitney", pytest.approx(u.pvalue))
     assert two.effect == pytest.approx(2 * u.statistic / 42 - 1)

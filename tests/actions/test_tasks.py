@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from sop_engine.actions.beat import next_moment
-from sop_engine.actions.escalate import escalate_overdue
+from sop_engine.actions.escalate import escalate_overdue, escalate_some
+from sop_engine.actions.ingest import record_events
 from sop_engine.settings import Settings
 from sop_engine.store import outbox, overdue
 from sop_engine.store.engine import open_engine
 from sop_engine.store.task_tallies import Rate, rates_since, uncared_for
 from sop_engine.worker.scheduler import jobs_of
-from tests.actions.test_two_workers import at_once
+from tests.actions.test_two_workers import at_once, while_open
 from tests.conftest import Databases, sqlite_copy
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, TEXTS
@@ -226,22 +227,12 @@ def test_x_18_two_workers_at_once_escalate_once(postgres: Engine, monkeypatch: p
 
 
 @pytest.mark.server
-def test_x_18_a_task_reported_done_while_it_is_escalated_leaves_nothing_open(postgres: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_x_18_a_task_reported_done_while_it_is_escalated_leaves_nothing_open(postgres: Engine) -> None:
+    """The report waits for the user, and then sees the new task too."""
     shop = shop_of(postgres, "u")
-    both, mark = Barrier(2, timeout=10), overdue.mark_escalated
-
-    def slowly(tx: Any, ids: Any, now: Any) -> Any:
-        rows = mark(tx, ids, now)
-        both.wait()  # the report is on its way, and has to wait for the user
-        return rows
-
-    def report() -> None:
-        both.wait()
-        shop.event("u", "task_done", playbook="call", step="ring", actor="staff")
-
-    monkeypatch.setattr(overdue, "mark_escalated", slowly)
-    now = shop.at("2025-06-02 09:01")
-    assert at_once([lambda: escalate_overdue(shop.app, now), report]) == []
+    done = shop.record("u", "task_done", "2025-06-02 09:01", {"playbook": "call", "step": "ring", "actor": "staff"})
+    shop.jump("2025-06-02 09:01")
+    while_open(shop, escalate_some, lambda: record_events(shop.app, [done], shop.now))
     assert told(shop) == []
     assert told(shop, "done") == [("Mei", True), ("head", False)]
 
