@@ -277,8 +277,7 @@ def adapter_for(app: App, channel: "Channel") -> "Adapter":
 
     def make_task(message: "Message") -> str:
         with app.transaction() as tx:
-            due = message.now + channel.due if channel.due else None
-            outbox.add_task(tx, outbox.Task(message.key, message.user_id, message.to, message.text, due, message.touch_id), message.now)
+            outbox.add_task(tx, outbox.task_of(message, channel.name), message.now)
         return message.key
 
     if app.rehearsal is not None or app.settings.sending != "live":

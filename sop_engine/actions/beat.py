@@ -7,6 +7,7 @@ from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
+from sop_engine.actions.escalate import escalate_overdue, next_deadline
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
@@ -30,13 +31,14 @@ class Beat:
 
 
 def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
-    """Catch up with midnights and refreshes, start schedules, take back expired leases, release what is due, close finished runs.
+    """Catch up with midnights and refreshes, start schedules, escalate tasks, take back expired leases, release, close finished runs.
 
     `enqueue` hands hints to workers; without it they are delivered here.
     """
     caught_up = catch_up(app, now)
     conclude(app, now)
     started = start_scheduled(app, now)
+    escalate_overdue(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
     released = closed = 0
@@ -50,10 +52,17 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
 
 
 def next_moment(app: App, now: datetime) -> datetime:
-    """The next time anything can happen by itself: a midnight, a touch that is due, a run that is over, a scheduled start."""
+    """The next time anything can happen by itself: a midnight, a touch that is due, a run that is over, a scheduled start, a deadline."""
     with app.work(now) as work:
         tomorrow = midnight((now.astimezone(work.live.zone) + timedelta(days=1)).date(), work.live.zone)
-        times = [tomorrow, touches.next_due(work.tx), queue.next_look(work.tx), runs.next_close(work.tx), next_occasion(work)]
+        times = [
+            tomorrow,
+            touches.next_due(work.tx),
+            queue.next_look(work.tx),
+            runs.next_close(work.tx),
+            next_occasion(work),
+            next_deadline(work),
+        ]
     return max(now, min(t for t in times if t is not None))
 
 

@@ -12,6 +12,7 @@ from sop_engine.channels.contract import Message
 from sop_engine.channels.frozen import fingerprint, freeze
 from sop_engine.core.catalog import Channel
 from sop_engine.core.conditions import Facts
+from sop_engine.core.deadlines import deadline
 from sop_engine.core.guard import Send, Skip
 from sop_engine.core.template import Template
 from sop_engine.core.wording import forbidden_words
@@ -69,6 +70,7 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         provider_template=template.provider_template,
         attachments=template.attachments,
         not_after=item.touch.late_at,
+        due_at=deadline(template, channel, work.now) if channel and channel.via == "staff_task" else None,
         run=str(item.run.id),
         playbook=item.flow.playbook,
         version=str(item.run.version),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from sop_engine.actions.end import end_runs
 from sop_engine.actions.outcome import lift
 from sop_engine.app import Work
+from sop_engine.core.deadlines import deadline
 from sop_engine.core.records import EventRecord
 from sop_engine.rendering import render
 from sop_engine.store import consent, facts, grants, outbox, runs, touches
@@ -46,7 +47,8 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
         sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)
         found = None if sent is None else sent[0]
     if found is not None:
-        touches.add_receipts(work.tx, [(found, KINDS[record.event], record.at)])
+        came = [KINDS[record.event], *(["delivered"] if record.event == "task_done" else [])]  # a task is delivered when it is done
+        touches.add_receipts(work.tx, [(found, kind, record.at) for kind in came])
         lift(work, {found: None})  # whoever opens it has got it
         if record.event == "task_done":
             consent.close_tasks(work.tx, user_id, "done", record.at, touch_id=found)
@@ -69,6 +71,15 @@ def _task_done(work: Work, _event_id: int, user_id: int, record: EventRecord) ->
         consent.close_tasks(work.tx, user_id, "done", record.at)  # the hand-off to a person is over
 
 
+def _task_failed(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
+    """The colleague tried and could not, or the user did not want it: the task is over, and nothing was delivered."""
+    state = "refused" if _text(record, "result") == "refused" else "not_reached"
+    step = _text(record, "step")
+    sent = touches.find_sent(work.tx, user_id, step, _text(record, "playbook") or None) if step else None
+    if sent is not None or not step:
+        consent.close_tasks(work.tx, user_id, state, record.at, touch_id=None if sent is None else sent[0])
+
+
 def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> None:
     """A user who answers gets a person: a task is made, and the user's open runs wait for it to be done."""
     name = work.project.settings.on_reply
@@ -78,8 +89,9 @@ def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> No
     known = facts.read_facts(work.tx, work.project, [n for n, _ in template.variables if "." not in n], Scope.of([user_id]), work.now)
     values = {**known.get(user_id, {}), **{f"event.{k}": v for k, v in record.fields.items()}}
     text = render(template, values, locale=work.project.settings.locale).text
-    due = None if template.due is None else work.now + template.due
-    outbox.add_task(work.tx, outbox.Task(f"handoff:{event_id}", user_id, "", text, due), work.now)
+    channel = work.project.channels[template.channel]
+    due = deadline(template, channel, work.now)
+    outbox.add_task(work.tx, outbox.Task(f"handoff:{event_id}", user_id, "", text, due, channel=channel.name), work.now)
 
 
 _ACTIONS: Mapping[str, Callable[[Work, int, int, EventRecord], None]] = {
@@ -87,4 +99,5 @@ _ACTIONS: Mapping[str, Callable[[Work, int, int, EventRecord], None]] = {
     "blocked": _blocked,
     "replied": _replied,
     "task_done": _task_done,
+    "task_failed": _task_failed,
 }

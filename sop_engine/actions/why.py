@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from sop_engine.actions.evidence import level_evidence
 from sop_engine.actions.halting import scopes_of, stop_told
 from sop_engine.app import Work
 from sop_engine.core.conditions import Condition, Facts, Value, holds
@@ -16,6 +17,7 @@ from sop_engine.core.run import Run
 from sop_engine.core.tiers import Level, Placer, Tier
 from sop_engine.store import facts as store_facts
 from sop_engine.store import history, levels, people, runs
+from sop_engine.store.behind import Behind
 from sop_engine.store.history import PastMove, PastTouch
 from sop_engine.store.scope import Scope
 
@@ -95,6 +97,7 @@ class WhyLevel:
     only: tuple[Reason, ...]
     levels: tuple[LevelTold, ...]
     moves: tuple[PastMove, ...]
+    events: tuple[Behind, ...] = ()  # behind the rule of the level the user is in, as far as it holds now
 
 
 def why(work: Work, key: str, flow: str | None = None) -> Why:
@@ -129,16 +132,17 @@ def why_level(work: Work, key: str, tier: Tier) -> WhyLevel:
         Placer(tier).level_of(facts, here),
         date.fromordinal(placed.since_day) if placed else None,
         (by_hand[tier.name] or "unscored") if tier.name in by_hand else None,
-        _reasons(work.project, tier.only, facts),
+        told_reasons(work.project, tier.only, facts),
         tuple(_level_told(work.project, tier, one, facts, here) for one in tier.levels),
         tuple(history.list_moves(work.tx, user_id, tier.name)),
+        next((level_evidence(work, user_id, one.rule) for one in tier.levels if one.name == here), ()),
     )
 
 
 def _level_told(project: Project, tier: Tier, level: Level, facts: Facts, here: str | None) -> LevelTold:
     """The rule of a level; for those who are in it, `keep` too."""
     kept = level.keep if here == level.name else None
-    told = (*_reasons(project, level.rule, facts), *_reasons(project, kept, facts))
+    told = (*told_reasons(project, level.rule, facts), *told_reasons(project, kept, facts))
     true_now = holds(level.rule, facts) or (kept is not None and holds(kept, facts))
     return LevelTold(level.name, tier.places.get(level.name, ""), true_now, told)
 
@@ -191,7 +195,7 @@ def _facts_for(work: Work, user_id: int, conditions: Sequence[Condition]) -> dic
 
 def _not_started(project: Project, flow: Flow, facts: Facts) -> NotStarted:
     start = flow.start
-    asked = [r for c in _conditions(flow) for r in _reasons(project, c, facts)]
+    asked = [r for c in _conditions(flow) for r in told_reasons(project, c, facts)]
     told = {
         "level": f"enters {start.tier} = {start.level or 'unscored'}",
         "enter": "comes to fit the condition",
@@ -205,7 +209,7 @@ def _not_started(project: Project, flow: Flow, facts: Facts) -> NotStarted:
     return NotStarted(flow.id, flow.place, told, all(r.holds for r in asked), tuple(asked))
 
 
-def _reasons(project: Project, condition: Condition | None, facts: Facts) -> tuple[Reason, ...]:
+def told_reasons(project: Project, condition: Condition | None, facts: Facts) -> tuple[Reason, ...]:
     """Each comparison with the values it read; values that must not be shown are masked."""
     listed = reasons(condition, facts) if condition is not None else []
     return tuple(Reason(r.text, r.holds, tuple((k, masked(project, k, v)) for k, v in r.values)) for r in listed)

@@ -68,6 +68,7 @@ class Message:
     provider_template: str = ""
     attachments: tuple[tuple[str, str], ...] = ()
     not_after: datetime | None = None
+    due_at: datetime | None = None  # of a task for a colleague: to be done until then
     test: bool = False
     run: str = ""
     playbook: str = ""

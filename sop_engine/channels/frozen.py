@@ -9,7 +9,7 @@ from typing import Any
 
 from sop_engine.channels.contract import Message
 
-_TIMES = ("now", "not_after", "benefit_expires_at")
+_TIMES = ("now", "not_after", "due_at", "benefit_expires_at")
 _PAIRS = ("vars", "attachments")
 _FIELDS = tuple(f.name for f in fields(Message))
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
@@ -24,7 +24,7 @@ def thaw(frozen: Mapping[str, Any]) -> Message:
     """The message that was frozen."""
     values = dict(frozen)
     for name in _TIMES:
-        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None  # those of before know fewer times
     for name in _PAIRS:
         values[name] = tuple((key, value) for key, value in values[name])
     return Message(**values)

@@ -14,7 +14,9 @@ from sop_engine.cli.output import AsJson, local, padded, show, width
 
 if TYPE_CHECKING:
     from sop_engine.actions.why import NotStarted, RunTold, Why, WhyLevel
+    from sop_engine.actions.why_tag import WhyTag
     from sop_engine.core.explain import Reason
+    from sop_engine.store.behind import Behind
     from sop_engine.store.history import PastTouch
 
 QUOTED = 40
@@ -27,23 +29,26 @@ def add_to(app: typer.Typer) -> None:
 
 def why(
     key: Annotated[str, typer.Argument(metavar="USER", help="The user's id, as it was imported, or an identity.")],
-    name: Annotated[str | None, typer.Argument(metavar="[FLOW]", help="A playbook, a flow, or a tier.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[FLOW]", help="A playbook, a flow, a tier or a tag.")] = None,
     project: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Explain what happened to a user, and why.
 
     Each run with its touches, why they were sent or not, and starts that were refused. With a playbook or flow it also says what
-    keeps the user from starting it now; with a tier, which rules hold and with what values.
+    keeps the user from starting it now; with a tier, which rules hold and with what values,
+    and the events behind the level; with a tag the same.
 
     \b
     Examples:
       sop why 老陈
       sop why 老陈 沉默45天唤醒
       sop why 老陈 RFM五档
+      sop why 老陈 价格敏感
     """
     from sop_engine.actions.why import why as explain
     from sop_engine.actions.why import why_level
+    from sop_engine.actions.why_tag import why_tag
     from sop_engine.store import people, runs
 
     with open_database(project).work(clock()) as work:
@@ -53,6 +58,11 @@ def why(
         if tier is not None:
             placed = why_level(work, key, tier)
             show(placed, as_json, _level(placed, zone))
+            return
+        tag = work.project.tags.get(normal(name)) if name else None
+        if tag is not None:
+            given = why_tag(work, key, tag)
+            show(given, as_json, "\n".join(_tag(given, zone)))
             return
         had = [r.flow for r in runs.list_runs(work.tx, people.get_id(work.tx, key))]
         found = explain(work, key, flow_name(work.project, name, had) if name else None)
@@ -122,9 +132,24 @@ def _level(found: "WhyLevel", zone: ZoneInfo) -> str:
         mark, holds = "→" if one.level == found.level else " ", "holds" if one.holds else "does not hold"
         lines.append(f"  {mark} {one.level}  {holds}   {one.place}".rstrip())
         lines += _reasons(one.reasons)
+    lines += behind_told(found.events, zone)
     for move in found.moves:
         lines.append(f"  {local(move.at, zone)}  {move.old or 'unscored'} → {move.new or 'unscored'}  ({move.cause})")
     return "\n".join(lines)
+
+
+def _tag(found: "WhyTag", zone: ZoneInfo) -> Iterator[str]:
+    how = {"rule": "by its rule", "words": "by words", "set": "set by a step, a colleague or a system"}[found.how]
+    since = f" since {local(found.since, zone)}" if found.since else ""
+    until = f" until {found.until}" if found.until else ""
+    yield f"{found.user} · {found.tag} · {f'has it, {how}{since}{until}' if found.held else f'does not have it ({how})'}"
+    yield from _reasons(found.reasons)
+    yield from behind_told(found.events, zone)
+
+
+def behind_told(events: "Sequence[Behind]", zone: ZoneInfo) -> list[str]:
+    """The events behind something, a line each."""
+    return [f"  {local(e.at, zone)}  {e.kind}" + "".join(f"  {part}" for part in (e.source, e.by, e.word) if part) for e in events]
 
 
 def _reasons(reasons: "Sequence[Reason]") -> list[str]:

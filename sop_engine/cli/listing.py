@@ -1,4 +1,4 @@
-"""The commands `sop touches`, `sop outbox`, `sop tasks` and `sop benefits`: what was sent, what waits, what was given."""
+"""The commands `sop touches`, `sop outbox` and `sop benefits`: what was sent, what waits, what was given."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -19,7 +19,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(touches)
     app.command()(outbox)
-    app.command()(tasks)
     app.command()(benefits)
 
 
@@ -100,44 +99,6 @@ def _message(one: Mapping[str, Any], zone: ZoneInfo) -> str:
 def _masked(address: str) -> str:
     """The end of an address: enough to tell two apart, not enough to write to."""
     return f"•••{address[-4:]}" if len(address) > 6 else "•••" if address else ""
-
-
-def tasks(
-    state: Annotated[str, typer.Option("--state", help="open, done, not_reached, refused or unconfirmed.")] = "open",
-    limit: Limit = 50,
-    project: Folder = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """List what colleagues have to do.
-
-    The earliest deadline first.
-
-    \b
-    Examples:
-      sop tasks
-      sop tasks --state done
-    """
-    from sop_engine.store import outbox as kept
-    from sop_engine.store import people
-
-    states = ("open", "done", "not_reached", "refused", "unconfirmed")
-    if state not in states:
-        raise not_found(state, states, "state of a task")
-    app, now = open_database(project), clock()
-    with app.work(now) as work:
-        rows = kept.list_tasks(work.tx, state=state, limit=limit)
-        keys = {p.id: p.key for p in people.people(work.tx, {r.user_id for r in rows}).values()}
-        zone = work.live.zone
-    listed = [
-        {"id": r.id, "user": keys.get(r.user_id, ""), "assignee": r.assignee, "state": r.state, "due_at": r.due_at,
-         "overdue": bool(r.state == "open" and r.due_at and r.due_at < now), "text": r.text} for r in rows
-    ]  # fmt: skip
-    show(listed, as_json, "\n".join(_task(one, zone) for one in listed) or f"no {state} tasks")
-
-
-def _task(one: Mapping[str, Any], zone: ZoneInfo) -> str:
-    due = f"due {local(one['due_at'], zone)}{' OVERDUE' if one['overdue'] else ''}" if one["due_at"] else "no deadline"
-    return f"#{one['id']}  {one['user']} → {one['assignee'] or 'anybody'}  {due}\n    {' '.join(one['text'].split())}"
 
 
 def benefits(project: Folder = HERE, as_json: AsJson = False) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
+from sop_engine.store.outbox import ESCALATED
 from sop_engine.store.people import take_turns
 from sop_engine.store.run_tables import OptOutRow, TaskRow
 
@@ -38,7 +39,8 @@ def users_handed_off(tx: Connection, user_ids: Sequence[int]) -> frozenset[int]:
 
 
 def close_tasks(tx: Connection, user_id: int, state: str, now: datetime, *, touch_id: int | None = None) -> int:
-    """Open tasks of a user (of one touch, or the hand-offs) end; how many."""
+    """Open tasks of a user (of one touch, or the hand-offs), and those that escalate them, end; how many."""
     mine = update(tasks).where(tasks.c.user_id == user_id, tasks.c.state == "open")
-    which = tasks.c.touch_id == touch_id if touch_id is not None else tasks.c.key.startswith("handoff:")
+    handed_off = or_(tasks.c.key.startswith("handoff:"), tasks.c.key.startswith(f"{ESCALATED}handoff:"))
+    which = tasks.c.touch_id == touch_id if touch_id is not None else handed_off
     return tx.execute(mine.where(which).values(state=state, done_at=now)).rowcount

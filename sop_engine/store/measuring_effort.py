@@ -13,12 +13,14 @@ from sop_engine.store.columns import table_of
 from sop_engine.store.counting import Span
 from sop_engine.store.dialect import dialect
 from sop_engine.store.measuring import done_by_user, events, touches
+from sop_engine.store.outbox import ESCALATED
 from sop_engine.store.run_tables import GrantRow, TaskRow
 from sop_engine.store.tables import UserRow
 
 grants = table_of(GrantRow)
 tasks = table_of(TaskRow)
 users = table_of(UserRow)
+_FIRST = tasks.c.key.not_like(f"{ESCALATED}%")  # one that escalates another is no work of its own
 STANDING = ("reserved", "issued", "redeemed", "expired")
 
 
@@ -46,7 +48,7 @@ def sends_by(tx: Connection, span: Span, by: str) -> dict[str, float]:
 def tasks_by(tx: Connection, span: Span, by: str) -> dict[str, int]:
     """By `level` or `flow`: tasks for colleagues made in the window."""
     label = func.coalesce(getattr(touches.c, by), "")
-    made = and_(tasks.c.created_at >= span.start, tasks.c.created_at < span.end)
+    made = and_(tasks.c.created_at >= span.start, tasks.c.created_at < span.end, _FIRST)
     joined = tasks.join(touches, touches.c.id == tasks.c.touch_id)
     rows = tx.execute(select(label, func.count()).select_from(joined).where(made).group_by(label).order_by(label))
     return {row[0]: int(row[1]) for row in rows}
@@ -59,7 +61,7 @@ def _summed(tx: Connection, statement: Any) -> dict[str, float]:
 def staff_hours(tx: Connection, start: datetime, end: datetime) -> tuple[int, int]:
     """(tasks done in a time, hours of colleagues: clock hours in which a colleague finished at least one)."""
     t = tasks.c
-    done = and_(t.state == "done", t.done_at >= start, t.done_at < end)
+    done = and_(t.state == "done", t.done_at >= start, t.done_at < end, _FIRST)
     parts = [extract(part, t.done_at) for part in ("year", "month", "day", "hour")]
     hours = select(t.assignee, *parts, func.count().label("many")).where(done).group_by(t.assignee, *parts).subquery()
     many, worked = tx.execute(select(func.sum(hours.c.many), func.count()).select_from(hours)).one()

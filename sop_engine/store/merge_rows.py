@@ -10,6 +10,7 @@ from sop_engine.core.uniting import Coupon
 from sop_engine.store.columns import table_of
 from sop_engine.store.dialect import dialect, run
 from sop_engine.store.identity_tables import CountedBesideRow, MovedRow
+from sop_engine.store.outbox import ESCALATED
 from sop_engine.store.run_tables import GrantRow, OutboxRow, RefusedStartRow, RunRow, TaskRow, TouchRow
 from sop_engine.store.safety_tables import AttemptRow, SetAsideRow
 from sop_engine.store.tables import EventRow
@@ -64,6 +65,9 @@ def give_back(tx: Connection, merge_id: int, younger: int) -> None:
     for table in (attempts, grants, tasks):
         tx.execute(update(table).where(table.c.touch_id.in_(of_runs)).values(user_id=younger))
     tx.execute(update(touches).where(touches.c.run_id.in_(_moved(merge_id, runs))).values(user_id=younger))
+    first = tasks.alias("first")
+    of_theirs = select(literal(ESCALATED) + first.c.key).where(first.c.id.in_(_moved(merge_id, tasks)))
+    tx.execute(update(tasks).where(tasks.c.key.in_(of_theirs)).values(user_id=younger))
 
 
 def _moved(merge_id: int, table: Table) -> Any:

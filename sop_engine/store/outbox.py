@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, insert, select
 
@@ -13,6 +13,8 @@ from sop_engine.store.run_tables import OutboxRow, TaskRow
 
 outbox = table_of(OutboxRow)
 tasks = table_of(TaskRow)
+ESCALATED = "escalated:"
+"""How the key of a task begins that escalates the one whose key follows."""
 
 
 def keep(tx: Connection, messages: Sequence[Mapping[str, Any]]) -> None:
@@ -38,6 +40,29 @@ class Task:
     text: str
     due_at: datetime | None = None
     touch_id: int | None = None
+    channel: str | None = None
+
+
+class ToDo(Protocol):
+    """What a message says about the task it becomes."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def user_id(self) -> int: ...
+    @property
+    def to(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+    @property
+    def touch_id(self) -> int: ...
+
+
+def task_of(message: ToDo, channel: str) -> Task:
+    """The task that a message through a channel to colleagues becomes."""
+    return Task(message.key, message.user_id, message.to, message.text, message.due_at, message.touch_id, channel)
 
 
 def add_task(tx: Connection, task: Task, now: datetime) -> None:
@@ -58,5 +83,6 @@ def list_outbox(tx: Connection, *, user_id: int | None = None, channel: str | No
 
 
 def list_tasks(tx: Connection, *, state: str = "open", limit: int = 50) -> list[Row[Any]]:
-    """Tasks in this state, the earliest deadline first."""
-    return list(tx.execute(select(tasks).where(tasks.c.state == state).order_by(tasks.c.due_at, tasks.c.id).limit(limit)))
+    """Tasks in this state, the earliest deadline first, those without one last."""
+    by_deadline = tasks.c.due_at.is_(None), tasks.c.due_at, tasks.c.id
+    return list(tx.execute(select(tasks).where(tasks.c.state == state).order_by(*by_deadline).limit(limit)))

@@ -11,6 +11,7 @@ from sop_engine.store.columns import PERSONAL, Money, instant, json_column, key_
 
 PLANNED, UNKNOWN = text("state = 'planned'"), text("state = 'unknown'")
 HELD, ISSUED = text("state IN ('queued', 'sending')"), text("state = 'issued'")
+WAITING = text("state = 'open' AND escalated_at IS NULL")
 UNWRITTEN = text("state = 'skipped' AND reason = 'render'")
 
 
@@ -216,6 +217,7 @@ class TaskRow(SQLModel, table=True):
     """A to-do for a colleague: open, done, not_reached, refused or unconfirmed."""
 
     __tablename__ = "tasks"
+    __table_args__ = (Index("ix_tasks_due", "channel", "due_at", sqlite_where=WAITING, postgresql_where=WAITING),)
     id: int | None = key_column()
     key: str = Field(unique=True)
     touch_id: int | None = reference(index=True)
@@ -227,6 +229,7 @@ class TaskRow(SQLModel, table=True):
     due_at: datetime | None = instant(null=True)
     done_at: datetime | None = instant(null=True)
     escalated_at: datetime | None = instant(null=True)
+    channel: str | None = None  # says to whom it is escalated; None for a task that escalates another: it goes no further
 
 
 class ProgressRow(SQLModel, table=True):

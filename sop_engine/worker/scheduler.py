@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.end import close_finished
+from sop_engine.actions.escalate import escalate_overdue
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
@@ -90,6 +91,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("seal", "watching", timedelta(seconds=60), seal),
         Job("invariants", "invariants", timedelta(minutes=10), ask),
         Job("tidy", "watching", timedelta(hours=1), tidy),
+        Job("escalate", "calendar", timedelta(seconds=30), escalate_overdue),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
 

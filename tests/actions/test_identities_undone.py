@@ -10,8 +10,9 @@ from sop_engine.actions.ingest import record_events
 from sop_engine.actions.part import was_one
 from sop_engine.core.errors import NotFound, Refused
 from sop_engine.store.consent import opt_outs_of
+from sop_engine.store.outbox import list_tasks
 from sop_engine.store.people import get_id
-from tests.actions.identity_shop import FLOW, VALUE, become_one, broken, by_hand, merges, open_shop, take_back, two
+from tests.actions.identity_shop import FLOW, VALUE, WHO, become_one, broken, by_hand, merges, open_shop, take_back, two
 from tests.shop import Shop
 
 
@@ -153,3 +154,16 @@ def test_x_13_two_workers_unite_the_same_users_once(engine: Engine) -> None:
     shop.until("2025-03-20 12:00")
     assert len([s for s in shop.sent("a") if s.startswith("day3")]) == 1
     assert broken(shop) == []
+
+
+def test_x_18_what_escalates_a_task_of_a_user_goes_back_with_the_task(engine: Engine) -> None:
+    """A person was asked for by `b`; while the two were one it was escalated."""
+    desk = WHO.replace("desk: {via: outbox, to: adviser}", "desk: {via: staff_task, to: adviser, due: 24h, escalate_to: head}")
+    shop = open_shop(engine, catalogue=desk, project={"on_reply": "task"})
+    two(shop)
+    shop.event("b", "replied", text="hello?")
+    by_hand(shop, "a", "b")
+    shop.until("2025-03-03 13:00")
+    take_back(shop)
+    with shop.app.transaction() as tx:
+        assert {(row.assignee, row.user_id) for row in list_tasks(tx)} == {("", get_id(tx, "b")), ("head", get_id(tx, "b"))}

@@ -99,3 +99,17 @@ def test_json_is_the_same_value(told: Shop) -> None:
         ("欢迎", "sent", None, ["delivered"]),
         ("第3天送券", "skipped", "needs", []),
     ]
+
+
+def test_s1_48_the_events_behind_a_level_and_a_tag_are_listed(told: Shop) -> None:
+    told.change("playbooks/00-project.yml", "metrics:", "tags:\n  买过: {when: 累计订单数 >= 1}\n---\nmetrics:")
+    told.ok("apply", "--yes", "--no-test", at="2025-06-06T03:00:00Z")
+    assert told.ok("why", "小王", "买过").splitlines() == [
+        "小王 · 买过 · has it, by its rule",
+        "      yes  累计订单数 >= 1  (累计订单数 1)",
+        "  2025-06-06 10:00  order  cli  累计订单数",
+    ]
+    assert [event["kind"] for event in told.json("why", "小王", "买过")["events"]] == ["order"]
+    told.change("playbooks/01-tiers.yml", "活跃期: otherwise", "活跃期: 买过")
+    told.ok("apply", "--yes", "--no-test", at="2025-06-06T04:00:00Z")
+    assert "  2025-06-06 10:00  order  cli  累计订单数" in told.ok("why", "小王", "生命周期").splitlines()

@@ -79,10 +79,16 @@ def base() -> dict[str, str]:
 
 @cache
 def library() -> Project:
+    """The project of `library_files`."""
+    return load(library_files())
+
+
+@cache
+def library_files() -> dict[str, str]:
     """The beginning of the shipped library with the metrics, tags, tiers, playbooks and stories that the rows need besides."""
     more = {f"playbooks/rows-{file.stem}.yml": file.read_text("utf-8") for file in sorted(FOLDER.glob("*.yml")) if file.stem != "rows"}
     more |= {f"templates/{file.stem}.md": file.read_text("utf-8") for file in sorted(FOLDER.glob("texts/*.md"))}
-    return load({**base(), **more})
+    return {**base(), **more}
 
 
 @cache

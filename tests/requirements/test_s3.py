@@ -2,14 +2,18 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 
 import pytest
 from sqlalchemy import Engine
 
 from sop_engine.actions.asking import profile
 from sop_engine.core.matrix import matrix_of
+from sop_engine.core.project import Project
 from sop_engine.core.wording import offer_words
-from tests.requirements.shops import Base, Did, LibraryShop, book, bought, did, library, of_code, said_of, user
+from sop_engine.language.load import load
+from tests.requirements.shops import Base, Did, LibraryShop, book, bought, did, library, library_files, of_code, said_of, user
+from tests.shipped.library import files
 from tests.shop_project import BENEFIT
 
 
@@ -54,6 +58,31 @@ def test_s3_06_an_expert_looks_at_parameters_and_a_novice_at_reviews() -> None:
 def test_s3_07_a_preference_shows_in_what_is_bought() -> None:
     known = user(bought(30, 10, 20, 30, 40, 50, category="咖啡"), bought(90, 1, 2, category="茶"))
     assert known["常买品类"] == "咖啡"
+
+
+@cache
+def moments(hours: str) -> Project:
+    """The library with the playbook of usual hours, sending inside these hours."""
+    used = ("52-moments.yml", "路上听_推送.md", "睡前读_推送.md", "周末做_推送.md")
+    texts = {**library_files(), **{file: text for file, text in files().items() if file.endswith(used)}}
+    texts["playbooks/00-project.yml"] = texts["playbooks/00-project.yml"].replace("hours: 09:00-21:00  ", f"hours: {hours}  ", 1)
+    return load(texts)
+
+
+@pytest.mark.parametrize(("hours", "sent"), [("07:00-21:00", "03-04 08:00"), ("09:00-21:00", "03-04 09:00")], ids=["", "hours win"])
+def test_s3_08_who_opens_on_the_way_to_work_hears_at_eight_and_who_has_no_habit_at_no_hour_of_its_own(
+    memory: Engine, hours: str, sent: str
+) -> None:
+    """Seven of ten opens between 07:30 and 09:00 on workdays; the other user opens at noon."""
+    shop = LibraryShop(memory, "场景时段", start="2025-03-03 12:00", project=moments(hours))
+    early = [days + (12 - hour) / 24 for days, hour in ((3, 7.5), (3, 8), (4, 8.5), (5, 7.5), (5, 8), (6, 8.5), (6, 8.75))]
+    shop.somebody(did("open_app", *early, 2, 2, 1), key="commuter", joined="2024-06-01")
+    shop.somebody(did("open_app", *range(1, 11)), key="anytime", joined="2024-06-01", 手机号="13700000001")
+    assert [shop.facts(key, "使用时段") for key in ("commuter", "anytime")] == [["上下班路上"], ["时间不定"]]
+    assert shop.planned("commuter") == ["路上听@03-04 08:00"]
+    shop.until("2025-03-05 12:00")
+    assert shop.sent("commuter") == [f"路上听@{sent}"]
+    assert shop.touches("anytime") == []
 
 
 def test_s3_09_a_split_without_its_reason_is_warned_of() -> None:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
 from sop_engine.store.engine import open_engine
-from sop_engine.store.migrate import TABLES, is_current, is_ours, revision, upgrade
+from sop_engine.store.migrate import TABLES, config_for, is_current, is_ours, revision, upgrade
 from tests.conftest import Databases
 
 
@@ -94,3 +95,20 @@ def test_changes_of_touches_are_noted_row_by_row_for_a_join_of_all_takes_the_squ
         assert tx.execute(text(sql)).one() == (1, True)
     engine.dispose()
     migrated_postgres.drop(str(engine.url.database))
+
+
+def test_tasks_that_were_open_before_they_were_escalated_know_their_channel(empty: Engine) -> None:
+    with empty.begin() as tx:
+        command.upgrade(config_for(tx), "0005")
+        named = "id, run_id, user_id, flow, step, occurrence, state, due_at, first_due_at, late_at, rank, epoch, attempts, channel"
+        day = "'2025-06-01'"
+        tx.execute(text(f"INSERT INTO touches ({named}) VALUES (7, 1, 1, 'f', 's', '0', 'sent', {day}, {day}, {day}, 1, 0, 0, 'desk')"))
+        task = (
+            f"INSERT INTO tasks (key, touch_id, user_id, assignee, text, state, created_at) VALUES (:key, :touch, 1, '', '', :state, {day})"
+        )
+        for key, touch, state in (("a", 7, "open"), ("b", 7, "done"), ("c", None, "open")):
+            tx.execute(text(task), {"key": key, "touch": touch, "state": state})
+    assert "0006" in upgrade(empty)
+    with empty.begin() as tx:
+        found = {row.key: row.channel for row in tx.execute(text("SELECT key, channel FROM tasks"))}
+    assert found == {"a": "desk", "b": None, "c": None}
