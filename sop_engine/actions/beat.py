@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.closing import close_periods, next_close
 from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
@@ -37,6 +38,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     caught_up = catch_up(app, now)
     conclude(app, now)
     started = start_scheduled(app, now)
+    close_periods(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
     released = closed = 0
@@ -53,7 +55,14 @@ def next_moment(app: App, now: datetime) -> datetime:
     """The next time anything can happen by itself: a midnight, a touch that is due, a run that is over, a scheduled start."""
     with app.work(now) as work:
         tomorrow = midnight((now.astimezone(work.live.zone) + timedelta(days=1)).date(), work.live.zone)
-        times = [tomorrow, touches.next_due(work.tx), queue.next_look(work.tx), runs.next_close(work.tx), next_occasion(work)]
+        times = [
+            tomorrow,
+            touches.next_due(work.tx),
+            queue.next_look(work.tx),
+            runs.next_close(work.tx),
+            next_occasion(work),
+            next_close(work),
+        ]
     return max(now, min(t for t in times if t is not None))
 
 
