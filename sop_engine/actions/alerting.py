@@ -1,14 +1,14 @@
 """Asks every alert once for each closed period, and tells colleagues of those that ring. Nothing of it is per user."""
 
-from datetime import date, datetime
+from datetime import date
 
 from sop_engine.actions.measure_asked import Asked, Given
 from sop_engine.actions.noticing import plan_notice
 from sop_engine.actions.watched import COUNTS, NUMBERS, figure_of
-from sop_engine.app import App, Work
+from sop_engine.app import Work
 from sop_engine.core.catalog import Alert
 from sop_engine.core.reports.alarms import PERIODS, USUAL, judge
-from sop_engine.core.reports.periods import Period, block_before, blocks_since, earlier
+from sop_engine.core.reports.periods import Period, blocks_since, earlier
 from sop_engine.store import alert_periods
 from sop_engine.store.alert_periods import AlertPeriod
 from sop_engine.store.versions import get_mark, set_mark
@@ -23,25 +23,28 @@ def asked_in(work: Work, period: Period) -> Asked:
     return Asked(work, period.first, period.last, period.last.toordinal(), Given())
 
 
-def ask_alerts(app: App, now: datetime) -> list[AlertPeriod]:
-    """Ask each alert about the periods that closed since it was last asked; those that rang. Stories and backtests ask none.
+def alerts_due(work: Work) -> list[str]:
+    """The alerts of which a period has closed since they were last asked."""
+    return [alert.name for alert in work.project.alerts.values() if _missed(work, alert)]
 
-    After a longer time down, of each alert the last 8 periods are asked: what came before is no news.
+
+def ask_alert(work: Work, name: str) -> list[AlertPeriod]:
+    """Ask an alert about the periods that closed since it was last asked; those that rang.
+
+    After a longer time down the last 8 periods are asked: what came before is no news.
     """
-    if app.rehearsal is not None:
+    alert = work.project.alerts[name]
+    missed = _missed(work, alert)
+    if missed:
+        set_mark(work.tx, ASKED + name, str(missed[-1].last.toordinal()))
+    return [found for period in missed if (found := _ask(work, alert, period)).rang]
+
+
+def _missed(work: Work, alert: Alert) -> list[Period]:
+    mark = get_mark(work.tx, ASKED + alert.name)
+    if mark is None:
         return []
-    rang: list[AlertPeriod] = []
-    with app.work(now) as work:
-        today = date.fromordinal(work.day)
-        for alert in work.project.alerts.values():
-            mark = get_mark(work.tx, ASKED + alert.name)
-            newest = block_before(today, days_of(alert)).last
-            if mark is not None and int(mark) < newest.toordinal():
-                missed = list(blocks_since(date.fromordinal(int(mark)), today, days_of(alert)))[-PERIODS:]
-                rang += [found for period in missed if (found := _ask(work, alert, period)).rang]
-            if mark is None or int(mark) < newest.toordinal():
-                set_mark(work.tx, ASKED + alert.name, str(newest.toordinal()))
-    return rang
+    return list(blocks_since(date.fromordinal(int(mark)), date.fromordinal(work.day), days_of(alert)))[-PERIODS:]
 
 
 def days_of(alert: Alert) -> int:

@@ -38,7 +38,6 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     caught_up = catch_up(app, now)
     conclude(app, now)
     started = start_scheduled(app, now)
-    close_periods(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
     released = closed = 0
@@ -48,6 +47,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
             ended = close_finished(work)
         released, closed = released + more, closed + ended
         if not more and not ended:
+            close_periods(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)
 
 

@@ -1,5 +1,6 @@
 """Makes the parts of a report about levels: shares, moves, named lists, the trend of churn."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -19,6 +20,7 @@ LEAST, TOP = 3, 0.10  # interactions of a promising user, or the share of everyb
 ENGAGED, ENGAGED_DAYS = 30, 30  # users in the list of those who interact most, and the days looked back
 GROUPS = ("互动", "interaction")
 SHORT = 40  # characters of what somebody said
+CONTACT = re.compile(r"[\w.+-]+@[\w.-]+|\+?\d[\d -]{4,}\d")
 
 
 def tiers_of(asked: Asked, declared: Declared) -> list[Tier]:
@@ -123,8 +125,13 @@ def _engaged(asked: Asked, kinds: tuple[str, ...]) -> Table:
     said = reporting.last_said(asked.work.tx, ids, [k for k in kinds if "text" in _fields(asked, k)], last)
     rows: list[list[Cell]] = []
     for one in found:
-        rows.append([one.user, one.many, one.kinds, liked.get(one.user_id, ""), last - one.last_day, said.get(one.user_id, "")[:SHORT]])
+        rows.append([one.user, one.many, one.kinds, liked.get(one.user_id, ""), last - one.last_day, _short(said.get(one.user_id, ""))])
     return table("top_engaged", ("user", "interactions:count", "depth:count", "favourite", "quiet:count", "last_said"), rows)
+
+
+def _short(text: str) -> str:
+    """The beginning of what somebody said, without addresses and long numbers: whoever wrote a phone number is not read by it."""
+    return CONTACT.sub("•••", " ".join(text.split()))[:SHORT]
 
 
 def _fields(asked: Asked, kind: str) -> frozenset[str]:

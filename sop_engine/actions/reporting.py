@@ -9,7 +9,7 @@ from sop_engine.actions import report_health, report_levels, report_money, repor
 from sop_engine.actions.alerting import asked_in
 from sop_engine.actions.measure_asked import Asked, Missing
 from sop_engine.actions.noticing import plan_notice
-from sop_engine.app import App, Work
+from sop_engine.app import Work
 from sop_engine.core.calendar import local_day
 from sop_engine.core.catalog import Report
 from sop_engine.core.errors import NotFound
@@ -101,21 +101,23 @@ def lang_of(work: Work) -> str:
     return "zh" if work.project.settings.locale.lower().startswith("zh") else "en"
 
 
-def make_due(app: App, now: datetime) -> int:
-    """Make every report whose time has come since it was last made, each period once; how many. Only the latest of them is told of.
+def reports_due(work: Work) -> list[str]:
+    """The reports whose time has come since they were last made."""
+    due = ((name, next_due(work, report)) for name, report in work.project.reports.items())
+    return [name for name, at in due if at is not None and at <= work.now]
+
+
+def make_report(work: Work, name: str) -> int:
+    """Make a report for each time that has come since it was last made, each period once; how many. Only the latest is told of.
 
     Whoever calls has seen to it that every midnight up to now is swept.
     """
-    if app.rehearsal is not None:
-        return 0
-    many = 0
-    with app.work(now) as work:
-        for report in work.project.reports.values():
-            times = list(_missed(work, report))[-MOST_MISSED:]
-            for at in times:
-                _keep(work, report, local_day(at, work.live.zone), tell=at == times[-1])
-            many += len(times)
-    return many
+    report = work.project.reports[name]
+    made_reports.be_patient(work.tx)
+    times = list(_missed(work, report))[-MOST_MISSED:]
+    for at in times:
+        _keep(work, report, local_day(at, work.live.zone), tell=at == times[-1])
+    return len(times)
 
 
 def _missed(work: Work, report: Report) -> Iterator[datetime]:
@@ -133,11 +135,6 @@ def next_due(work: Work, report: Report) -> datetime | None:
         return None
     last = datetime.fromisoformat(stored)
     return next_time(schedule, last, work.live.zone, work.project.calendar, started_on=local_day(last, work.live.zone), dates={})
-
-
-def next_report(work: Work) -> datetime | None:
-    """When the next of all reports is due."""
-    return min((at for report in work.project.reports.values() if (at := next_due(work, report)) is not None), default=None)
 
 
 def _keep(work: Work, report: Report, on: date, *, tell: bool) -> None:

@@ -11,6 +11,7 @@ from sop_engine.store.columns import table_of
 from sop_engine.store.report_tables import MadeReportRow
 
 made = table_of(MadeReportRow)
+PATIENCE_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,9 @@ def latest(tx: Connection) -> dict[str, list[Kept]]:
     for row in tx.execute(joined.order_by(c.name, c.format)):
         found.setdefault(row.name, []).append(Kept(**row._mapping))
     return found
+
+
+def be_patient(tx: Connection) -> None:
+    """Statements of this transaction may take longer than those of a worker: a report reads whole periods."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SET LOCAL statement_timeout = {PATIENCE_MS}")

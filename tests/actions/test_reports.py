@@ -46,10 +46,13 @@ def test_s0_27_of_500_users_the_30_who_interact_most_are_listed_with_what_they_l
     told += [(f"u{n}", "2025-06-25 10:00", {"page": "shoes"}) for n in range(1, 41) for _ in range(50 - n)]
     told += [("u500", "2025-05-30 10:00", {"page": "old"})] * 100  # before the 30 days
     stored.events("visit", told)
-    stored.events("say", [("u1", "2025-06-26 10:00", {"text": "where is my parcel"}), ("u1", "2025-06-27 10:00", {"text": "thanks"})])
+    stored.events(
+        "say",
+        [("u1", "2025-06-26 10:00", {"text": "where is my parcel"}), ("u1", "2025-06-27 10:00", {"text": "call 138 0000 1111 or a@b.cn"})],
+    )
     found = rows(tables(stored.shop, "lists")["top_engaged"])
     assert [row["user"] for row in found] == [f"u{n}" for n in range(1, 31)]
-    assert found[0] == {"user": "u1", "interactions": 52, "depth": 2, "favourite": "shoes", "quiet": 3, "last_said": "thanks"}
+    assert found[0] == {"user": "u1", "interactions": 52, "depth": 2, "favourite": "shoes", "quiet": 3, "last_said": "call ••• or •••"}
     assert found[1] == {"user": "u2", "interactions": 49, "depth": 1, "favourite": "shoes", "quiet": 5, "last_said": ""}
 
 

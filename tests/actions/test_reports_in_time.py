@@ -4,11 +4,12 @@ import csv
 import json
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import Engine
 
-from sop_engine.actions.reporting import list_reports, make, period_on
+from sop_engine.actions.reporting import SHOWS, list_reports, make, period_on
 from sop_engine.app import Rehearsal
 from sop_engine.core.errors import NotFound
 from sop_engine.core.reports.tables import Made, Section, table
@@ -89,6 +90,24 @@ def test_s1_77_the_month_is_the_calendar_month_and_a_report_without_a_time_is_ma
     assert (listed["review"].due, [k.format for k in listed["review"].kept]) == (shop.at("2025-08-01 08:00"), ["csv", "html"])
     assert (listed["asked"].due, listed["asked"].kept) == (None, ())
     assert json.loads(anew(shop, "asked", "2025-07-01", "json"))["first"] == "2025-06-01"
+
+
+def test_a_report_that_cannot_be_made_keeps_no_other_from_being_made_and_is_tried_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_asked: object, _report: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    shop = lived(engine, WEEKLY + "  other: {show: ring, every: mon 08:00, format: csv}\n", start="2025-06-25 09:00")
+    monkeypatch.setitem(SHOWS, "moves", broken)  # type: ignore[arg-type]
+    shop.until("2025-06-30 08:05")
+    assert (kept(shop, "weekly", SUNDAY, "csv"), kept(shop, "other", SUNDAY, "csv") is not None) == (None, True)
+    monkeypatch.undo()
+    shop.until("2025-06-30 08:09")
+    assert kept(shop, "weekly", SUNDAY, "csv") is None
+    shop.until("2025-06-30 08:10")
+    assert kept(shop, "weekly", SUNDAY, "csv") == anew(shop, "weekly", "2025-06-30", "csv")
+    assert [m.text for m in shop.outbox()] == ["weekly: sop report weekly --on 2025-06-30"]
 
 
 def test_what_was_made_stays_as_it_was_when_history_is_corrected_later(engine: Engine) -> None:
