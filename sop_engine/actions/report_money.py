@@ -24,7 +24,7 @@ def _costs(asked: Asked, by: str) -> dict[str, float]:
 
 
 def cost(asked: Asked, declared: Declared) -> Iterator[Table]:
-    """What messages and benefits cost, by level and user of it, by flow and conversion; and how many of the best level stayed."""
+    """What messages and benefits cost, by level and head, by flow, intent and conversion; and how many of the best level stayed."""
     tier = tiers_of(asked, declared)[0]
     spent = _costs(asked, "level")
     whole = sum(spent.values())
@@ -35,11 +35,24 @@ def cost(asked: Asked, declared: Declared) -> Iterator[Table]:
             money = spent.get(level, 0.0)
             rows.append([level or "unscored", money, ratio(money, whole), heads, ratio(money, heads)])
         yield table("by_level", ("level", "cost:money", "resources:share", "users:count", "per_head:money"), rows)
-    yield _by_flow(asked)
+    flows = _by_flow(asked)
+    yield table("by_flow", ("flow", "intent", *PER_FLOW), flows)
+    yield table("by_intent", ("intent", *PER_FLOW), _by_intent(flows))
     yield _kept(asked, tier.name, ladder_of(tier)[0])
 
 
-def _by_flow(asked: Asked) -> Table:
+PER_FLOW = ("cost:money", "conversions:count", "per_conversion:money")
+
+
+def _by_intent(flows: list[list[Cell]]) -> list[list[Cell]]:
+    summed: dict[str, tuple[float, int]] = {}
+    for _, intent, money, conversions, _each in flows:
+        had = summed.get(str(intent), (0.0, 0))
+        summed[str(intent)] = had[0] + float(money or 0), had[1] + int(conversions or 0)
+    return [[intent, round(money, 6), many, ratio(money, many)] for intent, (money, many) in sorted(summed.items())]
+
+
+def _by_flow(asked: Asked) -> list[list[Cell]]:
     spent = _costs(asked, "flow")
     reached = measuring.conversions(asked.work.tx, asked.span, dict.fromkeys(asked.project.flows, asked.span.last_day))
     rows: list[list[Cell]] = []
@@ -47,7 +60,7 @@ def _by_flow(asked: Asked) -> Table:
         money, conversions = spent.get(name, 0.0), reached.get(name, (0, 0))[1]
         flow = asked.project.flows.get(name)
         rows.append([name, flow.intent if flow else "", money, conversions, ratio(money, conversions)])
-    return table("by_flow", ("flow", "intent", "cost:money", "conversions:count", "per_conversion:money"), rows)
+    return rows
 
 
 def _kept(asked: Asked, tier: str, best: str) -> Table:

@@ -23,11 +23,16 @@ HUMAN_DAYS = 30
 
 
 def flows_of(asked: Asked, of: str) -> list[Flow]:
-    """The flows a report is of: a flow, those of a playbook, those that act on a tier, or all."""
+    """The flows a report is of: a flow, those of a playbook, that act on a tier, or send through a channel or give a benefit; or all."""
     flows = list(asked.project.flows.values())
     named = [f for f in flows if of in (f.id, f.playbook, f.experiment_name)]
     acting = [f for f in flows if f.start.kind == "level" and f.start.tier == of.partition("=")[0].strip()]
-    return named or acting or flows
+    reaching = [f for f in flows if any(of in _reached_by(asked, step) for step in f.steps)]
+    return named or acting or reaching or flows
+
+
+def _reached_by(asked: Asked, step: Step) -> frozenset[str]:
+    return _channels(asked, step) | frozenset(step.give.names() if step.give else ())
 
 
 def _channels(asked: Asked, step: Step) -> frozenset[str]:
@@ -75,7 +80,8 @@ def _reached(asked: Asked) -> Table:
 
 def cross(asked: Asked, declared: Declared) -> Iterator[Table]:
     """Rates of touches delivered in the period by any two things, weak and strong cells marked."""
-    cells = cross_cells(asked.work, declared.of or None, declared.by, since=asked.span.start, until=asked.span.end)
+    flows = [flow.id for flow in flows_of(asked, declared.of)] if declared.of else []
+    cells = cross_cells(asked.work, flows or None, declared.by, since=asked.span.start, until=asked.span.end)
     rows: list[list[Cell]] = [[*c.labels, c.n, c.credited, round(c.rate, 6), round(c.low, 6), round(c.high, 6), c.mark] for c in cells]
     head = (*declared.by, "delivered:count", "credited:count", "rate:share", "low:share", "high:share", "mark")
     yield table("cross", head, rows)

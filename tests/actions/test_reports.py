@@ -133,6 +133,7 @@ def test_s1_04_the_cost_of_a_conversion_and_how_many_of_the_best_level_stayed(en
     stored.touches(users, "2025-06-10 10:00", cost=2, converted=20)
     found = tables(stored.shop, "cost")
     assert rows(found["by_flow"]) == [{"flow": "offer", "intent": "cultivate", "cost": 200.0, "conversions": 20, "per_conversion": 10.0}]
+    assert found["by_intent"].rows == (("cultivate", 200.0, 20, 10.0),)
     assert rows(found["kept"]) == [{"level": "core", "before": 10, "stayed": 9, "rate": 0.9}]
 
 
@@ -233,6 +234,19 @@ def test_the_trend_of_churn_marks_a_week_that_is_unusual(engine: Engine) -> None
     found = rows(tables(stored.shop, "churn", first="2025-06-23", last="2025-06-29")["churn"])
     assert len(found) == 9 and [row["alarm"] for row in found] == [""] * 8 + ["!"]
     assert (found[-1]["left"], found[-1]["began"], found[-1]["rate"], found[-1]["usual"]) == (10, 100, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("of", "flows"), [("", {"offer", "care/core"}), ("offer", {"offer"}), ("worth = core", {"care/core"}), ("sms", {"care/core"})]
+)
+def test_a_report_is_of_a_flow_of_those_that_act_on_a_tier_or_of_those_that_use_a_channel(engine: Engine, of: str, flows: set[str]) -> None:
+    stored = Stored(shop_of(engine))
+    users = stored.users(keys(3))
+    stored.touches(users, "2025-06-10 10:00")
+    stored.touches(users, "2025-06-11 10:00", flow="care/core", step="hi")
+    found = tables(stored.shop, "funnel", "cross", of=of, by=("playbook", "step"))
+    assert {row["flow"] for row in rows(found["funnel"])} == flows
+    assert {row["playbook"] for row in rows(found["cross"])} == flows
 
 
 @pytest.mark.slow
