@@ -81,6 +81,8 @@ class Settings(BaseSettings):
         "off", description="live sends for real; with anything else every message stays in the outbox on this machine"
     )
     public_url: str = Field("", description="https address at which users reach this installation: links and unsubscribing")
+    reports_dir: str = Field("", description="folder that reports are written into as files; empty: they are kept in the database alone")
+    reports_url: str = Field("", description="address at which colleagues read that folder: the links in messages about reports")
     signing_key: Secret = Field(HIDDEN, description="signs the links in messages: a long random text, or file:PATH")
     smtp_host: str = Field("", description="the mail server that mails are handed to")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port: 587 with starttls, 465 with implicit")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sop_engine.actions.closing import begin_periods
 from sop_engine.actions.end import end_runs, refresh_close
 from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.existing import start_existing
@@ -141,6 +142,7 @@ def _first_marks(tx: "Connection", now: datetime, project: Project, instance: st
     for flow in project.flows.values():
         if flow.start.kind in ("every", "date") and versions.get_mark(tx, FIRED + flow.id) is None:
             versions.set_mark(tx, FIRED + flow.id, now.isoformat())
+    begin_periods(tx, project, now)
 
 
 def _bring_up(work: Work, changes: Sequence[Change]) -> None:

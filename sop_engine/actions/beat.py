@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.closing import close_periods, next_close
 from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
@@ -48,6 +49,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
             ended = close_finished(work)
         released, closed = released + more, closed + ended
         if not more and not ended:
+            close_periods(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)
 
 
@@ -62,6 +64,7 @@ def next_moment(app: App, now: datetime) -> datetime:
             runs.next_close(work.tx),
             next_occasion(work),
             next_deadline(work),
+            next_close(work),
         ]
     return max(now, min(t for t in times if t is not None))
 

@@ -1,6 +1,7 @@
 """Counts a cross table of delivered touches: the rate at which goals follow, by content type, channel, benefit, level or variant."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from sop_engine.app import Work
@@ -10,13 +11,23 @@ from sop_engine.core.errors import BadInput
 from sop_engine.store.credits import DeliveredTouch, list_delivered
 
 
-def cross(work: Work, name: str | None, by: Sequence[str]) -> list[Cell]:
-    """The cells for a playbook or flow (None: all). Raises BadInput for one or more than three `by`, or an unknown one."""
+def cross(
+    work: Work, name: str | Sequence[str] | None, by: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
+) -> list[Cell]:
+    """The cells for a playbook or flow, or ids of flows (None: all), of touches delivered from `since` and before `until` (None: now).
+
+    Raises BadInput for none or more than three `by`, or an unknown one.
+    """
     unknown = [one for one in by if one not in BY]
     if unknown or not 1 <= len(by) <= 3:
         raise BadInput(f"--by takes one to three of: {', '.join(BY)}." + (f" '{unknown[0]}' is none of them." if unknown else ""))
-    flows = [f.id for f in work.project.flows.values() if name is None or name in (f.id, f.playbook, f.experiment_name)]
-    return cross_table(_credited(work, list_delivered(work.tx, flows, by, work.now)))
+    flows = list(work.project.flows) if name is None else _named(work, name) if isinstance(name, str) else list(name)
+    listed = list_delivered(work.tx, flows, by, until or work.now)
+    return cross_table(_credited(work, (t for t in listed if since is None or t.delivered_at >= since)))
+
+
+def _named(work: Work, name: str) -> list[str]:
+    return [f.id for f in work.project.flows.values() if name in (f.id, f.playbook, f.experiment_name)]
 
 
 def _credited(work: Work, listed: Iterator[DeliveredTouch]) -> Iterator[Delivered]:

@@ -51,3 +51,10 @@ def size(tx: Connection, group: Group) -> int:
 def everybody(day: int) -> Group:
     """The users (column user_id) who had joined by the end of a local day."""
     return select(users.c.id.label("user_id")).where(users.c.joined_day <= day).subquery()
+
+
+def both_at_level(tx: Connection, model: str, level: str, days: tuple[int, int]) -> tuple[int, int]:
+    """(users in a level at the end of the first of two local days, those of them who are in it at the end of the second)."""
+    then, now = at_level(model, (level,), days[0]), at_level(model, (level,), days[1])
+    kept = select(func.count()).select_from(then.join(now, now.c.user_id == then.c.user_id))
+    return size(tx, then), int(tx.execute(kept).scalar_one())

@@ -39,6 +39,7 @@ def list_delivered(tx: Connection, flows: Sequence[str], by: Sequence[str], unti
         "playbook": t.flow,
         "step": t.step,
         "template": t.template,
+        "choice": t.choice,
     }
     came = and_(receipts.c.touch_id == t.id, receipts.c.kind == "delivered")
     statement = select(t.id, t.run_id, t.flow, at.label("at"), r.goal_at, *(columns[name].label(f"by_{name}") for name in by))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.closing import close_periods
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue
 from sop_engine.actions.invariants import ask_invariants
@@ -87,6 +88,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("unknown", "asking", RESCUE, resolve_unknown),
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), starts),
+        Job("reports", "reports", timedelta(seconds=30), close_periods),
         Job("watch", "watching", timedelta(seconds=30), watch),
         Job("seal", "watching", timedelta(seconds=60), seal),
         Job("invariants", "invariants", timedelta(minutes=10), ask),

@@ -7,7 +7,7 @@ from sop_engine.core.stats.bounds import Bound
 from sop_engine.core.stats.intervals import wilson
 from sop_engine.core.stats.p_values import benjamini_hochberg, p_value
 
-BY = ("content_type", "channel", "benefit", "level", "variant", "playbook", "step", "template")
+BY = ("content_type", "channel", "benefit", "level", "variant", "playbook", "step", "template", "choice")
 FEW = 30
 ONE_LOOK = Bound("fixed", True, 1, None)
 

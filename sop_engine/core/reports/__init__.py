@@ -1,0 +1,1 @@
+"""Decides what alerts and reports say: periods, bounds, tables, and how a report is written."""
