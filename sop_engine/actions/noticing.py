@@ -11,6 +11,7 @@ from sop_engine.channels.contract import Capability, Message, Receipt, call
 from sop_engine.core.calendar import next_open
 from sop_engine.core.catalog import Channel
 from sop_engine.core.conditions import Value
+from sop_engine.core.deadlines import deadline
 from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store import notices, stops
@@ -55,7 +56,8 @@ def _send(app: App, notice: Notice, now: datetime) -> bool:
             return False
         if not notices.take(work.tx, notice, now + HELD):
             return False
-    outcome = _handed(app, channel, notice, now)
+        due = _due(work, channel, notice)
+    outcome = _handed(app, channel, notice, now, due)
     state, reason = _outcome(outcome, notice, can)
     with app.transaction() as tx:
         notices.settle(tx, notice.key, state, reason=reason, look_at=now + AGAIN, now=now)
@@ -79,10 +81,19 @@ def _repeatable(can: Capability) -> bool:
     return can.idempotent_for is not None
 
 
-def _handed(app: App, channel: Channel, notice: Notice, now: datetime) -> Receipt | DeliveryError:
+def _due(work: Work, channel: Channel, notice: Notice) -> datetime | None:
+    """Until when a task is to be done; a text that is no longer in the project leaves it to the channel."""
+    if channel.via != "staff_task":
+        return None
+    if notice.template in work.project.templates:
+        return deadline(work.project.template(notice.template, None), channel, work.now)
+    return work.now + channel.due if channel.due else None
+
+
+def _handed(app: App, channel: Channel, notice: Notice, now: datetime, due: datetime | None) -> Receipt | DeliveryError:
     message = Message(
         key=notice.key, now=now, purpose="internal", subject=notice.subject, text=notice.text, playbook="", step=notice.name,
-        template=notice.template,
+        template=notice.template, due_at=due,
     )  # fmt: skip
     try:
         return call(app.adapter(channel), [message])[0]
