@@ -44,6 +44,14 @@ def latest_fits(tx: Connection) -> dict[str, Stored]:
     return {metric: _get(tx, metric, at) for metric, at in latest.all()}
 
 
+def last_two(tx: Connection, metric: Metric) -> tuple[Stored | None, Stored | None]:
+    """The latest fit of this definition, and the one before it."""
+    mine = fits.c.metric == metric.name, fits.c.definition == definition_of(metric)
+    times = tx.execute(select(fits.c.fitted_at).where(*mine).order_by(fits.c.fitted_at.desc()).limit(2)).scalars()
+    found = [_get(tx, metric.name, at) for at in times]
+    return (found[0] if found else None), (found[1] if len(found) > 1 else None)
+
+
 def valid_fits(tx: Connection, project: Project, now: datetime) -> dict[str, Stored]:
     """By metric: the fit in use; those that are expired or made for another definition are missing."""
     wanted = _fitted(project)
