@@ -126,6 +126,19 @@ def sqlite_copy(migrated: sqlite3.Connection) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def memory(migrated_sqlite: sqlite3.Connection) -> Iterator[Engine]:
+    """A fresh, migrated SQLite database in memory, for what no database does differently."""
+    with sqlite_copy(migrated_sqlite) as engine:
+        yield engine
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest, migrated_postgres: "Databases") -> Iterator[Engine]:
+    """A fresh, migrated PostgreSQL database, for what only several at a time do."""
+    yield from _on_postgres(request)
+
+
 def _on_postgres(request: pytest.FixtureRequest) -> Iterator[Engine]:
     databases: Databases = request.getfixturevalue("migrated_postgres")
     engine = warm(open_engine(databases.copy()))

@@ -11,7 +11,7 @@ from sop_engine.core.reports.alarms import PERIODS, USUAL, judge
 from sop_engine.core.reports.periods import Period, blocks_since, earlier
 from sop_engine.store import alert_periods
 from sop_engine.store.alert_periods import AlertPeriod
-from sop_engine.store.versions import get_mark, set_mark
+from sop_engine.store.versions import get_mark, get_marks, set_mark
 
 ASKED = "alert:"  # begins the marks that say up to which local day an alert was asked
 WEEK = 7
@@ -25,7 +25,8 @@ def asked_in(work: Work, period: Period) -> Asked:
 
 def alerts_due(work: Work) -> list[str]:
     """The alerts of which a period has closed since they were last asked."""
-    return [alert.name for alert in work.project.alerts.values() if _missed(work, alert)]
+    asked = get_marks(work.tx, ASKED) if work.project.alerts else {}
+    return [alert.name for alert in work.project.alerts.values() if _missed(work, alert, asked.get(alert.name))]
 
 
 def ask_alert(work: Work, name: str) -> list[AlertPeriod]:
@@ -34,17 +35,16 @@ def ask_alert(work: Work, name: str) -> list[AlertPeriod]:
     After a longer time down the last 8 periods are asked: what came before is no news.
     """
     alert = work.project.alerts[name]
-    missed = _missed(work, alert)
+    missed = _missed(work, alert, get_mark(work.tx, ASKED + name))
     if missed:
         set_mark(work.tx, ASKED + name, str(missed[-1].last.toordinal()))
     return [found for period in missed if (found := _ask(work, alert, period)).rang]
 
 
-def _missed(work: Work, alert: Alert) -> list[Period]:
-    mark = get_mark(work.tx, ASKED + alert.name)
-    if mark is None:
+def _missed(work: Work, alert: Alert, asked: str | None) -> list[Period]:
+    if asked is None:
         return []
-    return list(blocks_since(date.fromordinal(int(mark)), date.fromordinal(work.day), days_of(alert)))[-PERIODS:]
+    return list(blocks_since(date.fromordinal(int(asked)), date.fromordinal(work.day), days_of(alert)))[-PERIODS:]
 
 
 def days_of(alert: Alert) -> int:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from sop_engine.actions.alerting import ASKED, alerts_due, ask_alert, days_of
 from sop_engine.actions.noticing import send_notices
-from sop_engine.actions.reporting import MADE, make_report, next_due, reports_due
+from sop_engine.actions.reporting import MADE, make_report, next_dues, reports_due
 from sop_engine.actions.sweep import missed_days
 from sop_engine.actions.telling import tell
 from sop_engine.app import App, Work
 from sop_engine.core.errors import Refused
 from sop_engine.core.project import Project
 from sop_engine.core.reports.periods import block_before
-from sop_engine.store.versions import forget_mark, get_mark, keep_marks, set_mark
+from sop_engine.store.versions import forget_mark, get_marks, keep_marks, set_mark
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -33,19 +33,20 @@ def close_periods(app: App, now: datetime) -> int:
         return 0
     with app.work(now) as work:
         due = [(ASKED, ask_alert, name) for name in alerts_due(work)] + [(MADE, make_report, name) for name in reports_due(work)]
-        due = [one for one in due if (_later(work, one[0] + one[2]) or now) <= now]
+        later = _later(work) if due else {}
     if due and not missed_days(app, now):
         for kind, do, name in due:
-            _close(app, now, kind + name, lambda work, do=do, name=name: do(work, name))  # type: ignore[misc]  # bound now
+            if later.get(kind + name, now) <= now:
+                _close(app, now, kind, do, name)
     return send_notices(app, now)
 
 
-def _close(app: App, now: datetime, what: str, do: Callable[[Work], object]) -> None:
+def _close(app: App, now: datetime, kind: str, do: Do, name: str) -> None:
+    what = kind + name
     try:
         with app.work(now) as work:
-            do(work)
-            if _later(work, what) is not None:
-                forget_mark(work.tx, LATER + what)
+            do(work, name)
+            forget_mark(work.tx, LATER + what)
     except Refused:
         raise
     except app.told_to_end:
@@ -56,9 +57,9 @@ def _close(app: App, now: datetime, what: str, do: Callable[[Work], object]) -> 
             set_mark(tx, LATER + what, (now + AGAIN).isoformat())
 
 
-def _later(work: Work, what: str) -> datetime | None:
-    stored = get_mark(work.tx, LATER + what)
-    return None if stored is None else datetime.fromisoformat(stored)
+def _later(work: Work) -> dict[str, datetime]:
+    """When what failed is tried again."""
+    return {what: datetime.fromisoformat(at) for what, at in get_marks(work.tx, LATER).items()}
 
 
 def begin_periods(tx: "Connection", project: Project, now: datetime) -> None:
@@ -66,11 +67,12 @@ def begin_periods(tx: "Connection", project: Project, now: datetime) -> None:
     keep_marks(tx, ASKED, project.alerts)
     keep_marks(tx, MADE, project.reports)
     today = now.astimezone(project.zone).date()
+    asked, made = get_marks(tx, ASKED), get_marks(tx, MADE)
     for alert in project.alerts.values():
-        if get_mark(tx, ASKED + alert.name) is None:
+        if alert.name not in asked:
             set_mark(tx, ASKED + alert.name, str(block_before(today, days_of(alert)).last.toordinal()))
     for report in project.reports.values():
-        if report.every and get_mark(tx, MADE + report.name) is None:
+        if report.every and report.name not in made:
             set_mark(tx, MADE + report.name, now.isoformat())
 
 
@@ -78,5 +80,6 @@ def next_close(work: Work) -> datetime | None:
     """When the next report is due; alerts are asked at midnights, which come anyhow. None in stories and backtests."""
     if work.app.rehearsal is not None:
         return None
-    due = [(at, _later(work, MADE + name)) for name, report in work.project.reports.items() if (at := next_due(work, report)) is not None]
-    return min((max(at, later or at) for at, later in due), default=None)
+    dues = next_dues(work)
+    later = _later(work) if dues else {}
+    return min((max(at, later.get(MADE + name, at)) for name, at in dues.items()), default=None)

@@ -22,7 +22,7 @@ from sop_engine.language.forms import SCHEDULE
 from sop_engine.language.report import did_you_mean
 from sop_engine.store import made_reports
 from sop_engine.store.made_reports import Kept
-from sop_engine.store.versions import get_mark, set_mark
+from sop_engine.store.versions import get_mark, get_marks, set_mark
 
 MADE = "report:"  # begins the marks that say for which time a report was made last
 MOST_MISSED = 60  # periods made after a longer time down; what came before is left out
@@ -103,8 +103,7 @@ def lang_of(work: Work) -> str:
 
 def reports_due(work: Work) -> list[str]:
     """The reports whose time has come since they were last made."""
-    due = ((name, next_due(work, report)) for name, report in work.project.reports.items())
-    return [name for name, at in due if at is not None and at <= work.now]
+    return [name for name, at in next_dues(work).items() if at <= work.now]
 
 
 def make_report(work: Work, name: str) -> int:
@@ -121,16 +120,22 @@ def make_report(work: Work, name: str) -> int:
 
 
 def _missed(work: Work, report: Report) -> Iterator[datetime]:
-    at = next_due(work, report)
+    at = _next_due(work, report, get_mark(work.tx, MADE + report.name))
     while at is not None and at <= work.now:
         set_mark(work.tx, MADE + report.name, at.isoformat())
         yield at
-        at = next_due(work, report)
+        at = _next_due(work, report, at.isoformat())
 
 
-def next_due(work: Work, report: Report) -> datetime | None:
-    """When a report is made next; None of one without a schedule, and until its project was applied."""
-    schedule, stored = schedule_of(report), get_mark(work.tx, MADE + report.name)
+def next_dues(work: Work) -> dict[str, datetime]:
+    """When each report is made next; those without a schedule are missing, and all until their project was applied."""
+    made = get_marks(work.tx, MADE) if work.project.reports else {}
+    due = ((name, _next_due(work, report, made.get(name))) for name, report in work.project.reports.items())
+    return {name: at for name, at in due if at is not None}
+
+
+def _next_due(work: Work, report: Report, stored: str | None) -> datetime | None:
+    schedule = schedule_of(report)
     if schedule is None or stored is None:
         return None
     last = datetime.fromisoformat(stored)
@@ -143,7 +148,7 @@ def _keep(work: Work, report: Report, on: date, *, tell: bool) -> None:
     period = closed_by(schedule, on, work.project.calendar)
     made = make(work, report, period)
     bodies = {form: write(made, form, lang_of(work)) for form in report.formats}
-    folder = getattr(work.app.settings, "reports_dir", "")
+    folder = work.app.settings.reports_dir
     places = {form: str(path) for form, path in into(Path(folder), made, bodies).items()} if folder else {}
     days = period.first.toordinal(), period.last.toordinal()
     made_reports.keep(work.tx, report.name, days, bodies, places, work.now)
@@ -169,7 +174,7 @@ def into(folder: Path, made: Made, bodies: Mapping[str, str]) -> dict[str, Path]
 def _link(work: Work, report: Report, made: Made, places: Mapping[str, str]) -> str:
     """Where colleagues read it: the address of the folder, else the file, else the command that shows it."""
     form = report.formats[0]
-    base = str(getattr(work.app.settings, "reports_url", "")).rstrip("/")
+    base = work.app.settings.reports_url.rstrip("/")
     if places:
         return f"{base}/{file_name(made, form)}" if base else places[form]
     on = date.fromisoformat(made.last).toordinal() + 1
@@ -178,8 +183,8 @@ def _link(work: Work, report: Report, made: Made, places: Mapping[str, str]) -> 
 
 def list_reports(work: Work) -> list[Listed]:
     """Every report of the project: what it shows, when it is due, what was made last and where it is."""
-    kept = made_reports.latest(work.tx)
+    kept, dues = made_reports.latest(work.tx), next_dues(work)
     return [
-        Listed(r.name, r.show, r.of, r.every, r.formats, next_due(work, r), tuple(kept.get(r.name, ())))
+        Listed(r.name, r.show, r.of, r.every, r.formats, dues.get(r.name), tuple(kept.get(r.name, ())))
         for r in work.project.reports.values()
     ]

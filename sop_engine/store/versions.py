@@ -34,6 +34,12 @@ def get_mark(tx: Connection, name: str) -> str | None:
     return value  # in plain SQL: every transaction asks for the release that is live
 
 
+def get_marks(tx: Connection, prefix: str) -> dict[str, str]:
+    """What was remembered under names that begin so, by what follows."""
+    found = tx.execute(select(marks.c.name, marks.c.value).where(marks.c.name.startswith(prefix, autoescape=True)))
+    return {row.name.removeprefix(prefix): row.value for row in found}
+
+
 def set_mark(tx: Connection, name: str, value: str) -> None:
     """Remember something small."""
     if tx.execute(update(marks).where(marks.c.name == name).values(value=value)).rowcount == 0:

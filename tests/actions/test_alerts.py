@@ -1,7 +1,5 @@
 """Alerts at work on both databases: asked at the midnight that closes their period, once, and colleagues are told once."""
 
-import sqlite3
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,7 +20,6 @@ from sop_engine.store import alert_periods, notices, outbox
 from sop_engine.store.bulk import add_rows
 from sop_engine.store.levels import move_rows
 from tests.builders import at
-from tests.conftest import sqlite_copy
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, Scripted, text
 
@@ -34,13 +31,6 @@ TEXTS = {
 CHURN = "alerts:\n  churn: {watch: leave_rate, of: worth = high, per: 7d, above: usual, send: rang}\n"
 MONDAY = date(2025, 6, 30)
 WEEKS = (20, 21, 19, 20, 22, 18, 20, 20)  # of 1,000
-
-
-@pytest.fixture
-def memory(migrated_sqlite: sqlite3.Connection) -> Iterator[Engine]:
-    """A fresh SQLite database in memory."""
-    with sqlite_copy(migrated_sqlite) as engine:
-        yield engine
 
 
 def shop_of(engine: Engine, alerts: str = CHURN, *, start: str = "2025-06-29 12:00", channel: Scripted | None = None) -> Shop:
@@ -146,8 +136,8 @@ def test_a_message_whose_process_died_is_unknown_and_not_sent_again(memory: Engi
     channel = Scripted([Receipt("x", "accepted")])
     shop = shop_of(memory, channel=channel)
     lose(shop, (*WEEKS, 50))
-    shop.app.adapter = lambda _channel: (_ for _ in ()).throw(Dies)  # type: ignore[method-assign,assignment]
-    shop.app.capability = lambda _channel: channel.capability  # type: ignore[method-assign,assignment]
+    shop.app.adapter = lambda _channel: (_ for _ in ()).throw(Dies)
+    shop.app.capability = lambda _channel: channel.capability
     with pytest.raises(Dies):
         shop.until("2025-06-30 00:00")
     del shop.app.adapter

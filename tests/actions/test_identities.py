@@ -125,7 +125,7 @@ def test_x_13_the_older_users_variant_stays_and_the_earliest_registration(engine
         (arms[other], "merged"),
     ]
     with shop.app.work(shop.now) as work:
-        assert was_one(work, other).now == old  # type: ignore[union-attr]  # it is there
+        assert was_one(work, other).now == old
     assert shop.facts(old, "joined") == [shop.at("2025-02-01 10:00").astimezone(shop.zone).date()]
     assert broken(shop) == []
 

@@ -186,7 +186,7 @@ def test_q_01_02_03_05_06_07_08_13_24_s2_19_21_s1_05_every_figure_of_a_lived_sho
     assert planned.value == pytest.approx(20)
     k = found(shop, "k_factor")[""]
     assert (k.value, dict(k.notes)["invites_a_user"]) == (pytest.approx(1 / 16), pytest.approx(3 / 16))
-    assert "never" not in dict(found(shop, "unused_share")[""].notes)["names"]  # type: ignore[operator]
+    assert "never" not in dict(found(shop, "unused_share")[""].notes)["names"]
 
 
 def test_a_name_the_project_lacks_is_said_and_nothing_fails(engine: Engine) -> None:

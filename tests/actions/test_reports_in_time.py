@@ -99,7 +99,7 @@ def test_a_report_that_cannot_be_made_keeps_no_other_from_being_made_and_is_trie
         raise ZeroDivisionError
 
     shop = lived(engine, WEEKLY + "  other: {show: ring, every: mon 08:00, format: csv}\n", start="2025-06-25 09:00")
-    monkeypatch.setitem(SHOWS, "moves", broken)  # type: ignore[arg-type]
+    monkeypatch.setitem(SHOWS, "moves", broken)
     shop.until("2025-06-30 08:05")
     assert (kept(shop, "weekly", SUNDAY, "csv"), kept(shop, "other", SUNDAY, "csv") is not None) == (None, True)
     monkeypatch.undo()

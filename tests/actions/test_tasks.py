@@ -1,7 +1,5 @@
 """What colleagues have to do: until when, who hears of it when it is not done, once, and what ends it."""
 
-import sqlite3
-from collections.abc import Iterator
 from threading import Barrier
 from typing import Any
 
@@ -13,11 +11,9 @@ from sop_engine.actions.escalate import escalate_overdue, escalate_some
 from sop_engine.actions.ingest import record_events
 from sop_engine.settings import Settings
 from sop_engine.store import outbox, overdue
-from sop_engine.store.engine import open_engine
 from sop_engine.store.task_tallies import Rate, rates_since, uncared_for
 from sop_engine.worker.scheduler import jobs_of
 from tests.actions.test_two_workers import at_once, while_open
-from tests.conftest import Databases, sqlite_copy
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, TEXTS
 from tests.shop_project import text as template
@@ -34,13 +30,6 @@ steps:
   ring: {at: now, send: task}
 """
 CALL_HIM = {"task": template("task", "desk", purpose="internal", body="Call about the skin test")}
-
-
-@pytest.fixture
-def memory(migrated_sqlite: sqlite3.Connection) -> Iterator[Engine]:
-    """SQLite alone, for what no database does differently."""
-    with sqlite_copy(migrated_sqlite) as engine:
-        yield engine
 
 
 def shop_of(engine: Engine, *users: str, catalogue: str = DESK, start: str = "2025-06-01 09:00", **more: Any) -> Shop:
@@ -197,15 +186,6 @@ def test_what_is_overdue_is_found_along_its_index(engine: Engine) -> None:
         event.remove(engine, "before_cursor_execute", explained)
     assert len(plans) == 2
     assert all("ix_tasks_due" in plan for plan in plans), plans
-
-
-@pytest.fixture
-def postgres(migrated_postgres: Databases) -> Iterator[Engine]:
-    """A fresh, migrated PostgreSQL database."""
-    engine = open_engine(migrated_postgres.copy())
-    yield engine
-    engine.dispose()
-    migrated_postgres.drop(str(engine.url.database))
 
 
 @pytest.mark.server

@@ -7,7 +7,6 @@ from datetime import datetime
 from threading import Thread
 from time import monotonic
 
-import pytest
 from sqlalchemy import Engine, text
 
 from sop_engine.actions.catch_up import catch_up
@@ -18,10 +17,8 @@ from sop_engine.actions.sweep import SWEPT
 from sop_engine.app import Work
 from sop_engine.core.records import EventRecord
 from sop_engine.store import queue, versions
-from sop_engine.store.engine import open_engine
 from sop_engine.store.people import SLICE
 from sop_engine.store.slices import Hint
-from tests.conftest import Databases
 from tests.shop import Shop
 from tests.shop_project import BENEFIT
 
@@ -30,15 +27,6 @@ FLOW = "playbook: NAME\nintent: cultivate\nstart: {event: cart}\ngoal: buys\naga
 GIFT = (
     "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  gift: {after: 1h, give: gift, send: coupon}\n"
 )
-
-
-@pytest.fixture
-def postgres(migrated_postgres: Databases) -> Iterator[Engine]:
-    """A fresh, migrated PostgreSQL database."""
-    engine = open_engine(migrated_postgres.copy())
-    yield engine
-    engine.dispose()
-    migrated_postgres.drop(str(engine.url.database))
 
 
 def begin(postgres: Engine, *documents: str, users: int = 1, **project: str) -> Shop:

@@ -34,7 +34,7 @@ def ids(**values: str) -> dict[str, frozenset[str]]:
 def test_x_13_who_shares_an_identity_is_one_unless_a_stronger_one_differs(one: object, other: object, found: object) -> None:
     if isinstance(found, Merge | Wait) and len(found.shared.value) == 1 and found.shared.value.isdigit():
         assert not is_placeholder(found.shared.value)
-    assert decide(ORDER, one, other) == found  # type: ignore[arg-type]  # parametrized
+    assert decide(ORDER, one, other) == found
 
 
 @given(VALUES, VALUES)

@@ -1,19 +1,16 @@
 """F53: a benefit is used, taken back and runs out at the same moment, from fifty threads: one of them has it, and the sums hold."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-import pytest
 from sqlalchemy import Connection, Engine, text
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.core.records import UserRecord
 from sop_engine.store import grants
-from sop_engine.store.engine import open_engine
 from sop_engine.store.repeating import repeated
-from tests.conftest import Databases
 from tests.shop import Shop, keys
 from tests.shop_project import BENEFIT
 
@@ -22,15 +19,6 @@ BOOKS = (
     "playbook: g\nintent: serve\nstart: {event: cart}\ngoal: joins\nagain: always\nsteps:\n  gift: {after: 1h, give: gift, send: coupon}\n"
 )
 MANY, THREADS = 25, 50
-
-
-@pytest.fixture
-def postgres(migrated_postgres: Databases) -> Iterator[Engine]:
-    """A fresh, migrated PostgreSQL database."""
-    engine = open_engine(migrated_postgres.copy())
-    yield engine
-    engine.dispose()
-    migrated_postgres.drop(str(engine.url.database))
 
 
 def with_gifts(engine: Engine) -> Shop:

@@ -1,6 +1,6 @@
 """F66: a midnight, a refresh and events of the same users at the same time: one placement each, and nobody is seen between levels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations
 from threading import Event as Flag
 from threading import Thread
@@ -13,8 +13,6 @@ from sop_engine.actions.ingest import record_events
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.refresh import refresh_due
 from sop_engine.core.records import EventRecord
-from sop_engine.store.engine import open_engine
-from tests.conftest import Databases
 from tests.shop import Shop
 from tests.sliced_shop import USERS, agrees_with_the_log, event, shop_on
 
@@ -22,15 +20,6 @@ MODELS = 2
 PLACED = text(
     "SELECT COUNT(*), COUNT(DISTINCT user_id || '/' || model) FROM placements WHERE level IS NOT NULL AND model IN ('stage', 'warmth')"
 )
-
-
-@pytest.fixture
-def postgres(migrated_postgres: Databases) -> Iterator[Engine]:
-    """A fresh, migrated PostgreSQL database."""
-    engine = open_engine(migrated_postgres.copy())
-    yield engine
-    engine.dispose()
-    migrated_postgres.drop(str(engine.url.database))
 
 
 def told(shop: Shop, day: int) -> list[EventRecord]:
@@ -56,9 +45,9 @@ def holds(shop: Shop) -> None:
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_f66_the_three_in_any_order_leave_what_the_log_says(
-    order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, engine_once: Engine
+    order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, memory: Engine
 ) -> None:
-    shop = shop_on(engine_once, monkeypatch=monkeypatch)
+    shop = shop_on(memory, monkeypatch=monkeypatch)
     shop.jump("2025-03-03 00:00")
     three = acts(shop, 1)
     for number in order:
@@ -67,17 +56,6 @@ def test_f66_the_three_in_any_order_leave_what_the_log_says(
             assert tx.execute(PLACED).one() == (MODELS * len(USERS), MODELS * len(USERS))
     agrees_with_the_log(shop)
     holds(shop)
-
-
-@pytest.fixture
-def engine_once(migrated_sqlite: object) -> Iterator[Engine]:
-    """A fresh SQLite database in memory."""
-    engine = open_engine("sqlite://")
-    copy = engine.raw_connection()
-    migrated_sqlite.backup(copy.driver_connection)
-    copy.close()
-    yield engine
-    engine.dispose()
 
 
 @pytest.mark.slow

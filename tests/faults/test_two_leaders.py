@@ -1,7 +1,6 @@
 """F13, F14: two leaders at once, or none for ten minutes: leading saves work, and nothing depends on it."""
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,11 +18,9 @@ from sop_engine.core.records import UserRecord
 from sop_engine.settings import Settings
 from sop_engine.store import audit, leases
 from sop_engine.store import signs as signs_room
-from sop_engine.store.engine import open_engine
 from sop_engine.store.slices import Hint
 from sop_engine.worker.leading import Leader
 from sop_engine.worker.scheduler import Job, jobs_of, run_job
-from tests.conftest import Databases
 from tests.shop import Shop, keys
 from tests.shop_project import Scripted
 
@@ -51,15 +48,6 @@ steps:
   morning: {at: now, send: receipt}
 """
 USERS = 12
-
-
-@pytest.fixture
-def postgres(migrated_postgres: Databases) -> Iterator[Engine]:
-    """A fresh, migrated PostgreSQL database."""
-    engine = open_engine(migrated_postgres.copy())
-    yield engine
-    engine.dispose()
-    migrated_postgres.drop(str(engine.url.database))
 
 
 def holds(shop: Shop) -> None:

@@ -10,13 +10,6 @@ from tests.conftest import sqlite_copy
 
 
 @pytest.fixture
-def memory(migrated_sqlite: sqlite3.Connection) -> Iterator[Engine]:
-    """A database for one test; stores alike are proven on PostgreSQL elsewhere."""
-    with sqlite_copy(migrated_sqlite) as engine:
-        yield engine
-
-
-@pytest.fixture
 def second_memory(migrated_sqlite: sqlite3.Connection) -> Iterator[Engine]:
     """Another one, for tests of two shops."""
     with sqlite_copy(migrated_sqlite) as engine:
