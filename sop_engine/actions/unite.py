@@ -82,7 +82,7 @@ def _wait(work: Work, people: dict[int, Known], user: int, waits: dict[int, Wait
     """Pairs that wait; of many with one identity, only the oldest of them, or a till would make millions."""
     first: dict[tuple[Shared, str], int] = {}
     for other, wait in sorted(waits.items(), key=lambda w: (people[w[0]].joined_at, people[w[0]].key)):
-        few = wait.why.startswith("their ") and "differs" in wait.why and len(waits) <= MOST_USERS
+        few = wait.differs and len(waits) <= MOST_USERS
         if few or first.setdefault((wait.shared, wait.why), other) == other:
             older, younger = older_first(people[user], people[other])
             merges.wait_for_person(work.tx, older, younger, Cause(wait.shared, wait.why, work.now))

@@ -29,10 +29,11 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """They may be one person; why somebody has to decide."""
+    """They may be one person; why somebody has to decide. `differs`: a stronger identity speaks against it."""
 
     shared: Shared
     why: str
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def decide(order: Sequence[str], one: Identities, other: Identities) -> Merge | 
     for stronger in order[: list(order).index(shared.attribute)]:
         mine, theirs = one.get(stronger), other.get(stronger)
         if mine and theirs:  # nothing in common, or it would be what they share
-            return Wait(shared, f"their {stronger} differs")
+            return Wait(shared, f"their {stronger} differs", differs=True)
     return Merge(shared)
 
 

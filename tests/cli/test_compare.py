@@ -132,3 +132,15 @@ def test_a_project_without_arms_says_so_and_an_unknown_name_gets_a_list(shop: Sh
     said = shop.sop("compare", "nothing")
     assert said.code == 1
     assert "there is no single experiment 'nothing'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("lang", "planned", "open_ended"), [("en", "the planned number", "users so far"), ("zh", "按计划人数", "按目前人数")]
+)
+def test_who_planned_no_number_of_users_is_not_told_of_one(tmp_path: Path, lang: str, planned: str, open_ended: str) -> None:
+    file = table(tmp_path, rows((100, 1000), (102, 1000)))
+    asked = ("--csv", file, "--arm", "arm", "--converted", "back", "--shares", "holdout=1,A=1", "--lang", lang)
+    assert planned in compare(*asked, "--planned", 4000).out
+    without = compare(*asked).out
+    assert planned not in without
+    assert open_ended in without

@@ -24,9 +24,9 @@ def ids(**values: str) -> dict[str, frozenset[str]]:
     [
         (ids(phone="1"), ids(phone="1"), Merge(Shared("phone", "1"))),
         (ids(phone="1"), ids(phone="2"), None),
-        (ids(phone="1", device="d"), ids(phone="2", device="d"), Wait(Shared("device", "d"), "their phone differs")),
+        (ids(phone="1", device="d"), ids(phone="2", device="d"), Wait(Shared("device", "d"), "their phone differs", differs=True)),
         (ids(unionid="u", phone="1"), ids(unionid="u", phone="2"), Merge(Shared("unionid", "u"))),
-        (ids(unionid="u v", phone="1"), ids(unionid="w", phone="1"), Wait(Shared("phone", "1"), "their unionid differs")),
+        (ids(unionid="u v", phone="1"), ids(unionid="w", phone="1"), Wait(Shared("phone", "1"), "their unionid differs", differs=True)),
         (ids(unionid="u", phone="1"), ids(phone="1"), Merge(Shared("phone", "1"))),
         ({}, {}, None),
     ],

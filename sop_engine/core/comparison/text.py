@@ -212,7 +212,8 @@ def advice(report: Report, lang: str) -> str:
         return ADVICE[lang]["better"].format(v=report.answer.winner) if report.answer.winner else ADVICE[lang]["several"]
     if verdict == "no_clear_difference" and not report.plan.final and report.plan.mode != "fixed":
         smallest = max((c.detectable for c in report.comparisons if c.detectable is not None), default=None)
-        return "" if smallest is None else ADVICE[lang]["wait"].format(d=points(smallest, 1))
+        words = ADVICE[lang]["wait" if report.plan.planned is not None else "wait_open"]
+        return "" if smallest is None else words.format(d=points(smallest, 1))
     if verdict == "no_clear_difference":
         return ADVICE[lang]["end"]
     return ADVICE[lang].get(verdict, "")
