@@ -10,6 +10,7 @@ import typer
 
 from sop_engine import settings
 from sop_engine.channels.contract import REASONS
+from sop_engine.settings.accounts import describe_accounts
 from tests.test_house import ROOT, nodes, python_files
 
 DOCS = ROOT / "docs"
@@ -127,7 +128,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     told = [(name, f"`{default}`" if default else "") for name, default, meaning in settings.describe() if meaning]
     assert [name for name, default in told if f"| `{name}` | {default} |" not in page("settings")] == []
     tests = {name for file in python_files("tests") for name in re.findall(r"SOP_(?:TEST|REQUIRE)_[A-Z]+", file.read_text("utf-8"))}
-    assert missing(tests | {key for key, _ in settings.describe_webhooks()}, page("settings")) == []
+    assert missing(tests | {key for _, key, _ in describe_accounts()}, page("settings")) == []
 
 
 def test_every_state_is_documented() -> None:

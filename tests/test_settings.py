@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sop_engine.core.errors import BadInput
-from sop_engine.settings import describe, describe_webhooks, load
+from sop_engine.settings import describe, load
+from sop_engine.settings.accounts import describe_accounts
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -22,7 +23,7 @@ def test_without_any_setting_the_project_runs_here_and_sends_nothing(tmp_path: P
     settings = load(tmp_path)
     assert settings.sending == "off"
     assert settings.database_in(tmp_path) == f"sqlite:///{tmp_path.resolve()}/sop.db"
-    assert (settings.redis_url, dict(settings.webhooks)) == ("", {})
+    assert (settings.redis_url, dict(settings.accounts)) == ("", {})
 
 
 @pytest.mark.parametrize("word", ["", "Live", "LIVE", "on", "true", "1", "yes", "off", "live "])
@@ -63,7 +64,7 @@ def test_no_secret_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOOK", "geheim")
     (tmp_path / "channels.toml").write_text('["抖音"]\nurl = "https://x.com/geheim"\nsecret = "env:HOOK"\n', "utf-8")
     settings = load(tmp_path)
-    for text in (repr(settings), str(settings), repr(settings.webhooks)):
+    for text in (repr(settings), str(settings), repr(settings.accounts)):
         assert "geheim" not in text
 
 
@@ -82,7 +83,7 @@ def test_a_bad_value_is_named_by_its_variable_and_not_repeated(
 def accounts(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     monkeypatch.setenv("SOP_CHANNELS_FILE", "channels.toml")
     (folder / "channels.toml").write_text(text, "utf-8")
-    return dict(load(folder).webhooks)
+    return dict(load(folder).accounts)
 
 
 def test_each_webhook_channel_has_an_account_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,4 +135,10 @@ def test_every_setting_has_a_meaning_for_the_documentation() -> None:
     described = describe()
     assert ("SOP_SENDING", "off") in [(name, default) for name, default, _ in described]
     assert all(name.startswith("SOP_") and meaning for name, _, meaning in described)
-    assert [name for name, meaning in describe_webhooks() if meaning] == ["url", "secret", "old_secret", "headers", "rate"]
+    assert [key for via, key, meaning in describe_accounts() if via == "webhook" and meaning] == [
+        "rate",
+        "url",
+        "secret",
+        "old_secret",
+        "headers",
+    ]

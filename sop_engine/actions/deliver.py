@@ -16,7 +16,7 @@ from sop_engine.app import App
 from sop_engine.channels.contract import Channel as Adapter
 from sop_engine.channels.contract import Receipt, call
 from sop_engine.core.catalog import Channel
-from sop_engine.core.circuit import Circuit, after_calls
+from sop_engine.core.circuit import Circuit, account_of_template, after_calls
 from sop_engine.core.errors import DeliveryError, Refused
 from sop_engine.core.records import EventRecord
 from sop_engine.store import attempts, circuits, queue, touches
@@ -266,12 +266,17 @@ def _call_in_time(app: App, adapter: Adapter, intent: Intent, watch: Watch) -> A
 
 def _note_accounts(tx: "Connection", answers: Sequence[tuple[Intent, Answer]], now: datetime) -> None:
     """Remember failures of accounts, and successes of those that had failed."""
+    known = circuits.read(tx)
     by_account: dict[str, list[DeliveryError | None]] = {}
     for intent, answer in answers:
-        account = intent.item.project.channels[intent.channel].account
-        if not isinstance(answer, NotBegun):
-            by_account.setdefault(account, []).append(answer if isinstance(answer, DeliveryError) else None)
-    known = circuits.read(tx)
+        if isinstance(answer, NotBegun):
+            continue
+        error = answer if isinstance(answer, DeliveryError) else None
+        account, template = intent.item.project.channels[intent.channel].account, account_of_template(intent.message.template)
+        about_template = error is not None and error.reason == "template"
+        by_account.setdefault(account, []).append(None if about_template else error)
+        if about_template or template in known:
+            by_account.setdefault(template, []).append(error)
     after = {a: after_calls(known.get(a, Circuit(a)), listed, now) for a, listed in by_account.items()}
     changed = [c for a, c in after.items() if c != known.get(a, Circuit(a)) and (a in known or "0" in c.results or c.state != "closed")]
     circuits.write(tx, changed)

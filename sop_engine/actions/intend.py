@@ -12,7 +12,7 @@ from sop_engine.actions.outcome import Done, finish
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
-from sop_engine.core.circuit import PAUSE
+from sop_engine.core.circuit import PAUSE, account_of_template
 from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.experiment import in_global_holdout
 from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, choice_word, look
@@ -144,7 +144,8 @@ def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situa
 def held_accounts(work: Work, known: Gathered, item: Item) -> Mapping[str, tuple[str, datetime]]:
     """Accounts nobody may call now, with why and until when; one whose pause is over is tried with this touch alone."""
     held: dict[str, tuple[str, datetime]] = {}
-    for account in {item.project.channels[c].account for c in _channels(item)}:
+    accounts = {item.project.channels[c].account for c in _channels(item)}
+    for account in accounts | {account_of_template(name) for name in (item.step.send.names() if item.step.send else ())}:
         circuit = known.circuits.get(account)
         if circuit is None or circuit.state == "closed":
             continue

@@ -13,7 +13,7 @@ from sop_engine.actions.gather import Gathered, Item, gather
 from sop_engine.actions.intend import Intent, facts_of, situation_of
 from sop_engine.actions.outcome import lift
 from sop_engine.app import App, Work
-from sop_engine.channels.contract import Capability, Receipt
+from sop_engine.channels.contract import Capability, Handed, Receipt
 from sop_engine.channels.frozen import thaw
 from sop_engine.core.delivery import GiveUp, Repeat, Uncertain, Wait, settle_unknown
 from sop_engine.core.errors import DeliveryError, NotFound, Refused
@@ -36,6 +36,7 @@ class Lost:
     attempt: Any  # its row; None where an older version of the engine stored none
     uncertain: Uncertain
     capability: Capability
+    said: touches.Said | None = None
 
 
 Answer = Receipt | bool | None
@@ -64,10 +65,10 @@ def resolve_unknown(app: App, now: datetime) -> int:
 
 def _lost(work: Work, found: Sequence[Touch]) -> list[Lost]:
     ids = [t.id for t in found]
-    latest, purposes = attempts.latest_of(work.tx, ids), touches.purposes_of(work.tx, ids)
+    latest, said = attempts.latest_of(work.tx, ids), touches.said_of(work.tx, ids)
     listed = []
     for touch in found:
-        attempt, marketing = latest.get(touch.id), purposes[touch.id] == "marketing"
+        attempt, marketing = latest.get(touch.id), said[touch.id].purpose == "marketing"
         channel = work.project.channels.get(attempt.channel) if attempt is not None else None
         if attempt is None or channel is None:
             listed.append(Lost(touch, None, Uncertain(touch.due_at, marketing), Capability()))
@@ -75,7 +76,7 @@ def _lost(work: Work, found: Sequence[Touch]) -> list[Lost]:
         can = work.app.capability(channel)
         began_at = attempts.first_of_key(work.tx, attempt.key)
         uncertain = Uncertain(began_at, marketing, can.idempotent_for if attempt.message else None, can.ask != "none")
-        listed.append(Lost(touch, attempt, uncertain, can))
+        listed.append(Lost(touch, attempt, uncertain, can, said[touch.id]))
     return listed
 
 
@@ -84,11 +85,23 @@ def _asked(app: App, one: Lost, now: datetime) -> Answer:
         channel = app.live(tx).project.channels[one.attempt.channel]
     try:
         adapter: Any = app.adapter(channel)
-        found: Receipt | None = adapter.ask(one.attempt.key)
+        found: Receipt | None = adapter.ask(_handed(one, now))
     except (DeliveryError, Refused):
         return None
     sure = one.capability.ask == "sure" and now - one.uncertain.began_at >= one.capability.settles_after
     return found if found is not None else sure or None
+
+
+def _handed(one: Lost, now: datetime) -> Handed:
+    return Handed(
+        key=one.attempt.key,
+        began_at=one.uncertain.began_at,
+        now=now,
+        to=one.said.address if one.said else "",
+        text=one.said.text if one.said else "",
+        provider_id=one.attempt.provider_id or "",
+        touch_id=one.touch.id,
+    )
 
 
 def _settle(app: App, listed: Sequence[Lost], answers: Mapping[int, Answer], watch: Watch) -> int:

@@ -33,6 +33,11 @@ RECIPIENT = Meaning("permanent", "recipient")
 BAD_ADDRESS = Meaning("user_unreachable", "bad_address")
 BLOCKED = Meaning("user_unreachable", "blocked")
 NO_CONSENT = Meaning("user_unreachable", "no_consent")
+LEFT = Meaning("user_unreachable", "left")
+NO_RELATION = Meaning("user_unreachable", "no_relation")
+NO_CREDIT = Meaning("user_unreachable", "no_credit")
+TEMPLATE = Meaning("retry_after", "template")
+RECIPIENT_THROTTLED = Meaning("retry_after", "recipient_throttled")
 NO_ANSWER = Meaning("unknown", "no_answer")
 
 
@@ -105,6 +110,6 @@ REJECTED = {
     "bad_address": BAD_ADDRESS,
     "no_consent": NO_CONSENT,
     "content": CONTENT,
-    "later": Meaning("retry_after", "recipient_throttled"),
+    "later": RECIPIENT_THROTTLED,
 }
 """What a webhook's `{"status": "rejected", "code": …}` means."""

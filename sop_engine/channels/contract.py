@@ -17,11 +17,15 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "throttled": "the account sends too fast; all its messages wait",
         "recipient_throttled": "this person gets too much; only this message waits",
         "configuration": "password, address, certificate or balance: everything waits until a person has put it right",
+        "template": "the provider has not approved this template or signature: what uses it waits until a person has put it right",
     },
     "user_unreachable": {
         "bad_address": "the address does not exist",
         "blocked": "the person has blocked the sender",
         "no_consent": "the receiver knows that the person does not want it",
+        "left": "the person no longer follows the account",
+        "no_relation": "this colleague and this customer are no longer connected",
+        "no_credit": "the person has given no permission that is left for this message",
     },
     "unknown": {
         "no_answer": "handed over, and no answer that could be understood came back",
@@ -109,11 +113,119 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A message that was handed over before: what asking and polling know of it. `began_at`: the first call under its key, aware UTC."""
+
+    key: str
+    began_at: datetime
+    now: datetime
+    to: str = field(default="", repr=False)
+    text: str = field(default="", repr=False)
+    provider_id: str = ""
+    touch_id: int = 0
+
+
 class Askable(Protocol):
     """A channel that can say what became of a key."""
 
-    def ask(self, key: str) -> Receipt | None:
-        """The receipt of what was taken under this key; None when nothing was. Raises DeliveryError when it cannot tell."""
+    def ask(self, handed: Handed) -> Receipt | None:
+        """The receipt of what was taken under the key; None when nothing was. Raises DeliveryError when it cannot tell."""
+        ...
+
+
+FACTS: Mapping[str, str] = {
+    "delivered": "it has reached the person's device, or a colleague has handed it over",
+    "opened": "it was opened",
+    "clicked": "a link in it was followed",
+    "replied": "the person answered; `text` is what they wrote",
+    "unsubscribed": "the person wants no more of it",
+    "bounced": "the address does not exist",
+    "soft_bounced": "it did not arrive this time",
+    "complained": "the person called it spam",
+    "blocked": "the person has blocked the sender",
+    "capped": "the provider let another message of this kind through first",
+    "not_friend": "this colleague and this customer are no longer connected",
+    "unconfirmed": "no colleague confirmed it in time",
+    "accepted": "the provider has taken it, which settles an outcome nobody knew",
+    "refused": "the provider threw it away after taking it; `code` says why",
+    "task_done": "the colleague has done it",
+    "task_failed": "the colleague could not do it; `code`: not_reached or refused",
+    "event": "something else a customer did: `name` and `fields` make it an event of the project",
+    "connected": "a customer and a colleague are connected now: `to` is the pair",
+    "disconnected": "they are not any more",
+    "credit": "a permission for one more message of the template `code`; `fields['left']` where the provider says how many",
+    "alarm": "a person has to look at the account or the template; `code` says why",
+}
+"""Every kind of fact that comes back after a message was handed over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something a provider reports later. It is about one message, found by `key`, else `provider_id` (with `to`), else `touch_id`, else
+    about the person whose address `to` is. `event_key` is the same however often it is reported; `at` is aware UTC.
+    """
+
+    kind: str
+    event_key: str
+    at: datetime
+    key: str = ""
+    provider_id: str = ""
+    touch_id: int = 0
+    to: str = field(default="", repr=False)
+    code: str = ""
+    text: str = field(default="", repr=False)
+    name: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request of a provider. `headers` have small names; `tail` is what follows the channel's own part of the path."""
+
+    method: str
+    now: datetime
+    tail: str = ""
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a request said, and the exact answer the provider expects once that is stored."""
+
+    facts: Sequence[Fact] = ()
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+
+
+class Listening(Protocol):
+    """A channel to which its provider reports."""
+
+    def parse(self, request: Request) -> Reply:
+        """The facts in a verified request; a bare 401 or 404 as the reply for one that is not the provider's. Raises nothing."""
+        ...
+
+
+class Polled(Protocol):
+    """A channel whose reports must be fetched."""
+
+    def poll(self, handed: Sequence[Handed]) -> Sequence[Fact]:
+        """What is known about these messages now; the same facts again have the same `event_key`. Raises DeliveryError."""
+        ...
+
+
+class TokenBox(Protocol):
+    """Keeps access tokens for all workers: one fetches, the others wait for it."""
+
+    def get(self, name: str, fetch: Callable[[], tuple[str, timedelta]]) -> str:
+        """The token kept under a name, fetched (token, how long it is valid) where none is; raises DeliveryError retry_after."""
+        ...
+
+    def drop(self, name: str, token: str) -> None:
+        """The provider refuses this token: the next `get` fetches another one, unless somebody did already."""
         ...
 
 

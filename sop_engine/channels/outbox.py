@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from sop_engine.channels.contract import Capability, Find, Message, Receipt, Sink
+from sop_engine.channels.contract import Capability, Find, Handed, Message, Receipt, Sink
 from sop_engine.core.errors import DeliveryError
 
 
@@ -27,9 +27,9 @@ class Outbox:
         """Store a batch in one go."""
         return [Receipt(kept, "delivered") for kept in self._many(messages)]
 
-    def ask(self, key: str) -> Receipt | None:
+    def ask(self, handed: Handed) -> Receipt | None:
         """Whether the message is here."""
-        return Receipt(key, "delivered") if self._find(key) else None
+        return Receipt(handed.key, "delivered") if self._find(handed.key) else None
 
     def close(self) -> None:
         """Nothing is open."""

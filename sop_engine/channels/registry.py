@@ -4,11 +4,11 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from sop_engine.channels.contract import Capability, Channel, Find, Sink
+from sop_engine.channels.contract import Capability, Channel, Find, Sink, TokenBox
 from sop_engine.channels.email import Email
 from sop_engine.channels.outbox import Outbox
 from sop_engine.channels.smtp import Relay
@@ -35,15 +35,6 @@ CAPABILITIES: Mapping[str, Capability] = {
 KNOWN = frozenset(CAPABILITIES)
 
 
-class WebhookAccount(Protocol):
-    """One webhook channel in the settings."""
-
-    url: SecretStr
-    secret: SecretStr
-    old_secret: SecretStr | None
-    headers: dict[str, SecretStr]
-
-
 class Accounts(Protocol):
     """What channels read of the settings."""
 
@@ -68,7 +59,7 @@ class Accounts(Protocol):
     @property
     def webhook_loopback(self) -> bool: ...
     @property
-    def webhooks(self) -> Mapping[str, WebhookAccount]: ...
+    def accounts(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +69,7 @@ class Sinks:
     outbox: Sink
     task: Sink
     find: Find | None = None
+    tokens: TokenBox | None = None
 
 
 def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project: str = "") -> Channel:
@@ -98,12 +90,12 @@ def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project
             "messages to a system that can, or leave SOP_SENDING off to see them in the outbox."
         )
     try:
-        return make(channel.name, accounts, project)
+        return make(channel.name, accounts, sinks, project)
     except Refused as error:
         raise Refused(f"channel '{channel.name}': {error}") from error
 
 
-def _email(_name: str, accounts: Accounts, project: str) -> Channel:
+def _email(_name: str, accounts: Accounts, _sinks: Sinks, project: str) -> Channel:
     if not accounts.smtp_host or not accounts.smtp_from:
         raise Refused("set SOP_SMTP_HOST and SOP_SMTP_FROM to send e-mail.")
     relay = Relay(
@@ -117,10 +109,17 @@ def _email(_name: str, accounts: Accounts, project: str) -> Channel:
     return Email(relay, accounts.smtp_from, project=project, unsubscribe=accounts.smtp_unsubscribe)
 
 
-def _webhook(name: str, accounts: Accounts, _project: str) -> Channel:
-    account = accounts.webhooks.get(name)
-    if account is None:
-        raise Refused(f'the file named by SOP_CHANNELS_FILE has no ["{name}"] with url and secret.')
+def account_of(accounts: Accounts, name: str, via: str, keys: str) -> Any:
+    """What the file of accounts says about a channel; raises Refused when it says nothing, or speaks of another kind."""
+    account = accounts.accounts.get(name)
+    if account is None or account.via != via:
+        kind = "" if via == "webhook" else f' via = "{via}",'
+        raise Refused(f'the file named by SOP_CHANNELS_FILE has no ["{name}"] with{kind} {keys}.')
+    return account
+
+
+def _webhook(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Channel:
+    account = account_of(accounts, name, "webhook", "url and secret")
     secrets = [account.secret] + ([account.old_secret] if account.old_secret else [])
     headers = tuple((key, value.get_secret_value()) for key, value in account.headers.items())
     endpoint = Endpoint(
@@ -129,7 +128,7 @@ def _webhook(name: str, accounts: Accounts, _project: str) -> Channel:
     return Webhook(endpoint)
 
 
-_REMOTE: Mapping[str, Callable[[str, Accounts, str], Channel]] = {"email": _email, "webhook": _webhook}
+_REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {"email": _email, "webhook": _webhook}
 
 
 def _suggested(via: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar
 
-from sop_engine.channels.contract import Capability, Find, Message, Receipt, Sink
+from sop_engine.channels.contract import Capability, Find, Handed, Message, Receipt, Sink
 
 
 class StaffTask:
@@ -20,9 +20,9 @@ class StaffTask:
         """Store the task; a second time under the same key gives the first one."""
         return Receipt(self._sink(message), "awaiting_staff")
 
-    def ask(self, key: str) -> Receipt | None:
+    def ask(self, handed: Handed) -> Receipt | None:
         """Whether the task was made."""
-        return Receipt(key, "awaiting_staff") if self._find(key) else None
+        return Receipt(handed.key, "awaiting_staff") if self._find(handed.key) else None
 
     def close(self) -> None:
         """Nothing is open."""

@@ -3,33 +3,24 @@
 import json
 import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
-import httpx
-
-from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, REPEAT, http_meaning
+from sop_engine.channels.calling import exchange, open_client
+from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, http_meaning
 from sop_engine.channels.contract import Capability, Message, Receipt
 from sop_engine.channels.reach import Resolve, checked_url, reachable, resolve
 from sop_engine.channels.signature import secret_bytes, signed
 from sop_engine.core.errors import Refused
 
 MOST_SENT = 20 * 1024
-MOST_READ = 64 * 1024
 LONGEST_WAIT = timedelta(hours=1)
 KEPT = timedelta(hours=72)  # how long a receiver must know a key again
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")  # a dot would make two readings of what was signed
-_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.InvalidURL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +49,7 @@ class Webhook:
         for name, value in endpoint.headers:
             _check_header(name, value)
         self._find = find
-        timeout = httpx.Timeout(10, connect=3)
-        limits = httpx.Limits(keepalive_expiry=5)  # a connection the receiver has closed meanwhile would look like no answer
-        self._client = httpx.Client(trust_env=False, follow_redirects=False, verify=verify, timeout=timeout, limits=limits)
+        self._client = open_client(verify=verify)
 
     def send(self, message: Message) -> Receipt:
         """POST one message; raises DeliveryError. A repeat has the same `webhook-id`, by which the receiver knows it again."""
@@ -85,25 +74,12 @@ class Webhook:
             headers=headers,
             extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
         )
-        return read_answer(*self._exchange(request), now=message.now)
+        answer = exchange(self._client, request)
+        return read_answer(answer.status, answer.headers, answer.body, now=message.now)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def _exchange(self, request: httpx.Request) -> tuple[int, httpx.Headers, bytes]:
-        try:
-            response = self._client.send(request, stream=True)
-        except _NOT_SENT as error:
-            raise REPEAT.error(type(error).__name__) from error
-        except httpx.HTTPError as error:
-            raise NO_ANSWER.error(type(error).__name__) from error
-        try:
-            return response.status_code, response.headers, _read(response)
-        except httpx.HTTPError as error:
-            raise NO_ANSWER.error(type(error).__name__) from error
-        finally:
-            response.close()
 
 
 def payload(message: Message) -> bytes:
@@ -136,7 +112,7 @@ def payload(message: Message) -> bytes:
     return body
 
 
-def read_answer(status: int, headers: httpx.Headers, body: bytes, *, now: datetime) -> Receipt:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Receipt:
     """The receipt in an answer; raises DeliveryError for every other one. A 2xx with a page instead of JSON proves nothing."""
     if not 200 <= status < 300:
         raise http_meaning(status).error(f"HTTP {status}", wait=_asked(headers.get("retry-after", ""), now))
@@ -154,16 +130,6 @@ def read_answer(status: int, headers: httpx.Headers, body: bytes, *, now: dateti
     code, wait = str(answer.get("code", "")), _asked(str(answer.get("retry_after", "")), now)
     meaning = REJECTED.get(code, CONTENT)
     raise meaning.error(f"rejected: {code[:40]}", wait=wait if code == "later" else None)
-
-
-def _read(response: httpx.Response) -> bytes:
-    """The body up to the limit; more cannot be an answer of the known form."""
-    read = b""
-    for part in response.iter_raw():
-        read += part
-        if len(read) > MOST_READ:
-            return b"<"
-    return read
 
 
 def _asked(text: str, now: datetime) -> timedelta | None:

@@ -32,6 +32,11 @@ class Circuit:
         return self.state != "closed" and not self.holds(now)
 
 
+def account_of_template(name: str) -> str:
+    """Under which name calls with one template are kept apart: its provider may refuse it while the account works."""
+    return f"template:{name}"
+
+
 def after_calls(circuit: Circuit, answers: Sequence[DeliveryError | None], now: datetime) -> Circuit:
     """The circuit after these answers, oldest first; None is an answer of any kind that shows the account to work."""
     for answer in answers:
@@ -41,12 +46,12 @@ def after_calls(circuit: Circuit, answers: Sequence[DeliveryError | None], now: 
 
 def _after(circuit: Circuit, answer: DeliveryError | None, now: datetime) -> Circuit:
     reason = answer.reason if answer is not None else ""
-    if answer is None or reason not in ("not_accepted", "throttled", "configuration", "no_answer", "crashed"):
+    if answer is None or reason not in ("not_accepted", "throttled", "configuration", "template", "no_answer", "crashed"):
         results = (circuit.results + "1")[-REMEMBERED:]
         closed = Circuit(circuit.account, results="1")
         return replace(circuit, results=results) if circuit.state == "closed" else closed
     opened = replace(circuit, state="open", results="", reason=reason, detail=answer.detail[:200])
-    if reason == "configuration":
+    if reason in ("configuration", "template"):
         return replace(opened, until=now + REPAIR)
     if reason == "throttled":  # it says itself how long all of its messages wait
         return replace(opened, until=now + timedelta(seconds=answer.retry_after_s or PAUSE.total_seconds()))

@@ -61,7 +61,7 @@ def after_error(error: DeliveryError, attempts: int, *, touch_id: str, now: date
 
 
 def _again(error: DeliveryError, attempts: int, touch_id: str, now: datetime, give_up_at: datetime) -> Retry | GiveUp:
-    if error.reason == "configuration":  # a person has to put it right: until then everything waits, and nothing fails for it
+    if error.reason in ("configuration", "template"):  # a person has to put it right: until then everything waits, and nothing fails for it
         return Retry(now + RETRIES[1] * (1 + JITTER * _fraction(touch_id, attempts)))
     if attempts > len(RETRIES):
         return GiveUp(error.reason)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sop_engine.core.calendar import local_day, midnight, next_open
 from sop_engine.core.catalog import Channel
+from sop_engine.core.circuit import account_of_template
 from sop_engine.core.conditions import Facts, Value, holds
 from sop_engine.core.explain import outcome_reason
 from sop_engine.core.forms import Hours, Limit
@@ -181,8 +182,9 @@ def _waits(s: Situation, found: Send) -> Defer | None:
         return Defer("expired", s.now + timedelta(hours=1))
     if found.template is None or found.channel is None:
         return None
-    if found.channel.account in s.held:
-        return Defer(*s.held[found.channel.account])
+    for account in (found.channel.account, account_of_template(found.template.name)):
+        if account in s.held:
+            return Defer(*s.held[account])
     purpose = found.template.purpose
     closed = _closed(s, open_hours(s, found.channel, purpose))
     if closed is not None or purpose == "internal":

@@ -1,6 +1,7 @@
 """Touches: planned, claimed, and what became of them. Every change of state is one conditional UPDATE."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -194,10 +195,20 @@ def get_touch(tx: Connection, touch_id: int) -> Touch | None:
     return None if row is None else touch_of(row)
 
 
-def purposes_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, str]:
-    """marketing, service or internal, of the last text."""
-    rows = tx.execute(select(touches.c.id, touches.c.purpose).where(touches.c.id.in_(list(touch_ids))))
-    return {row.id: row.purpose or "" for row in rows}
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the last intent of a touch wrote: its purpose, to whom, and the text."""
+
+    purpose: str
+    address: str
+    text: str
+
+
+def said_of(tx: Connection, touch_ids: Iterable[int]) -> dict[int, Said]:
+    """By touch, what its last intent wrote."""
+    c = touches.c
+    rows = tx.execute(select(c.id, c.purpose, c.address, c.body).where(c.id.in_(list(touch_ids))))
+    return {row.id: Said(row.purpose or "", row.address or "", row.body or "") for row in rows}
 
 
 def channel_of(tx: Connection, touch_id: int) -> str:

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.channels.contract import Message
 from sop_engine.core.errors import DeliveryError
-from sop_engine.settings import Settings, WebhookAccount
+from sop_engine.settings import Settings
+from sop_engine.settings.accounts import WebhookAccount
 from tests.faults.provider_file import ABILITIES, FileProvider
 from tests.shop import Shop, keys
 from tests.shop_project import CATALOGUE, Scripted
@@ -41,7 +42,7 @@ def begin(engine: Engine, provider: Scripted, users: int, *, rate: str = "", lat
     """So many users, due at eleven, over an account that may have a rate."""
     shop = Shop(engine, start="2025-03-01 10:00", channels={"sms": provider})
     shop.app.settings = Settings.model_construct(sending="live")
-    shop.app.settings._webhooks["sms"] = WebhookAccount.model_construct(rate=rate)
+    shop.app.settings._accounts["sms"] = WebhookAccount.model_construct(rate=rate)
     shop.apply(FLOW.format("p", "cart", late), FLOW.format("q", "visit", "1h"), catalogue=WEBHOOK)
     for user in keys(users):
         shop.event(shop.user(user), "cart")
