@@ -142,3 +142,10 @@ def test_every_setting_has_a_meaning_for_the_documentation() -> None:
         "old_secret",
         "headers",
     ]
+
+
+def test_links_are_signed_with_the_current_key_and_read_with_those_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(tmp_path).signing_keys == {}
+    monkeypatch.setenv("SOP_SIGNING_KEY", "new")
+    monkeypatch.setenv("SOP_OLD_SIGNING_KEYS", "old, older")
+    assert list(load(tmp_path).signing_keys.values()) == [b"new", b"old", b"older"]

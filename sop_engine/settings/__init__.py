@@ -1,5 +1,6 @@
 """Reads what differs from machine to machine: addresses, passwords, and whether anything may be sent; from SOP_… and a file of accounts."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     reports_dir: str = Field("", description="folder that reports are written into as files; empty: they are kept in the database alone")
     reports_url: str = Field("", description="address at which colleagues read that folder: the links in messages about reports")
     signing_key: Secret = Field(HIDDEN, description="signs the links in messages: a long random text, or file:PATH")
+    old_signing_keys: Secret = Field(HIDDEN, description="keys of before, by commas, whose links still count; or file:PATH")
     smtp_host: str = Field("", description="the mail server that mails are handed to")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port: 587 with starttls, 465 with implicit")
     smtp_tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="encryption; none is for this machine only")
@@ -62,6 +64,13 @@ class Settings(BaseSettings):
     def accounts(self) -> Mapping[str, Account]:
         """What the file of accounts says, by channel."""
         return self._accounts
+
+    @property
+    def signing_keys(self) -> Mapping[str, bytes]:
+        """The keys that sign links by a short name made from each, the current one first; empty while there is none."""
+        texts = [self.signing_key.get_secret_value(), *self.old_signing_keys.get_secret_value().split(",")]
+        keys = [text.strip().encode() for text in texts if text.strip()]
+        return {hashlib.sha256(key).hexdigest()[:4]: key for key in keys}
 
     def rate(self, account: str) -> str:
         """The rate of an account as it was written; empty where there is none."""
