@@ -18,8 +18,6 @@ from sop_engine.console.user_routes import user_router
 from sop_engine.core.readiness import Check, judge
 from sop_engine.core.signs import Signs
 
-GET = ["GET", "HEAD"]
-
 
 def clock() -> datetime:
     """Now, aware UTC."""
@@ -33,17 +31,20 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
     web.include_router(user_router(app, now))
     looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
 
-    @web.api_route("/healthz", methods=GET)
+    @web.head("/healthz", include_in_schema=False)
+    @web.get("/healthz", response_model=None)
     def healthz() -> dict[str, bool]:
         return {"alive": True}
 
-    @web.api_route("/readyz", methods=GET)
+    @web.head("/readyz", include_in_schema=False)
+    @web.get("/readyz", response_model=None)
     def readyz() -> JSONResponse:
         checks = _checks(looking, app.settings.late_alarm_s)
         ready = all(check.ok for check in checks)
         return _json({"ready": ready, "checks": {c.name: {"ok": c.ok, **({"why": c.why} if c.why else {})} for c in checks}}, ready)
 
-    @web.api_route("/metrics", methods=GET)
+    @web.head("/metrics", include_in_schema=False)
+    @web.get("/metrics", response_model=None)
     def metrics() -> Response:
         try:
             signs = looking.get()

@@ -12,7 +12,10 @@ from sop_engine.language.vocabulary import INGEST, INGEST_IDENTIFY
 
 def read_ingest(documents: Documents, reader: Reader) -> dict[str, Foreign]:
     """The lines of the map by the foreign name. `identify` is about traits, every other line about an event."""
-    return {entry.name: _traits(entry, reader) if entry.name == IDENTIFY else _line(entry, reader) for entry in documents.lines("ingest")}
+    return {
+        entry.name: _traits(entry, documents, reader) if entry.name == IDENTIFY else _line(entry, reader)
+        for entry in documents.lines("ingest")
+    }
 
 
 def _line(entry: Entry, reader: Reader) -> Foreign:
@@ -33,9 +36,9 @@ def _one_event(name: str | None, node: Node, reader: Reader) -> str:
     return name or ""
 
 
-def _traits(entry: Entry, reader: Reader) -> Foreign:
+def _traits(entry: Entry, documents: Documents, reader: Reader) -> Foreign:
     values = reader.keys(entry.node, INGEST_IDENTIFY, "the line 'identify'")
-    known = dict.fromkeys(reader.names.listed("attribute"))
+    known = dict.fromkeys(documents.of("attributes"))
     return Foreign("", _pairs(values.get("attributes"), known, "attribute", reader))
 
 
