@@ -35,7 +35,7 @@ def web(
     from sop_engine.actions.telling import begin_telling
     from sop_engine.console.pages import build
 
-    app = open_engine_of(project)
+    app = open_engine_of(project, hurried=True)
     begin_telling(app.settings.log, "json")
     listener = _listen(host, port)
     for sign in (signal.SIGTERM, signal.SIGINT):

@@ -3,15 +3,17 @@
 import math
 import time
 from collections.abc import Callable
+from random import uniform
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
 Result = TypeVar("Result")
 
-MOST_CALLS = 64  # that are read, wait or are worked on
+MOST_CALLS = 512  # that are read, wait or are worked on
 MOST_BYTES = 64 * 1024 * 1024  # in their bodies together
-LONGEST_WAIT_S = 300
+IN_LINE_S = 5.0  # a client gives up after 10 or 15 seconds, and what it gave up is worked on for nothing
+SOONEST_S, LATEST_S = 1, 300
 _WEIGHT = 0.2  # of the newest call in the mean of how long one takes
 
 
@@ -26,7 +28,8 @@ class Gate:
 
     def enter(self) -> bool:
         """Whether one more call may come in; whoever enters leaves."""
-        if self.calls >= self.most_calls or self.bytes >= self.most_bytes:
+        waits = self.calls > self.workers and self._line_s > IN_LINE_S
+        if waits or self.calls >= self.most_calls or self.bytes >= self.most_bytes:
             return False
         self.calls += 1
         return True
@@ -36,9 +39,14 @@ class Gate:
         self.calls -= 1
 
     @property
+    def _line_s(self) -> float:
+        """How long those who are inside will take."""
+        return self.calls * self._mean_s / self.workers
+
+    @property
     def come_back_s(self) -> int:
-        """When it is worth asking again: as long as those who are inside will take, 1 to 300 seconds."""
-        return max(1, min(LONGEST_WAIT_S, math.ceil(self.calls * self._mean_s / self.workers)))
+        """When it is worth asking again: when those who are inside are done, or a while later, so that not all come at once."""
+        return max(SOONEST_S, min(LATEST_S, math.ceil(self._line_s * uniform(1, 3))))
 
     async def run(self, do: Callable[[], Result], size: int) -> Result:
         """Work on a call whose body has so many bytes."""

@@ -17,7 +17,7 @@ from tests.shop import Shop
 pytestmark = pytest.mark.slow  # making requests up takes seconds
 FEW = settings(
     max_examples=10, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 MAY_BE_AWAY = ("/readyz", "/metrics")  # 503 is what they are there for
 

@@ -192,16 +192,24 @@ def test_when_the_gate_is_full_it_is_429_with_a_whole_number_of_seconds(door: Do
     assert door.stored("id") == []
 
 
-def test_the_gate_is_full_of_calls_or_of_bytes_and_says_how_long_those_inside_will_take() -> None:
-    gate = Gate(2, most_calls=2, most_bytes=10)
-    assert [gate.enter(), gate.enter(), gate.enter()] == [True, True, False]
+def test_the_gate_is_full_of_calls_of_bytes_or_of_seconds_in_line() -> None:
+    gate = Gate(1, most_calls=3, most_bytes=10)
+    gate._mean_s = 0.1
+    assert [gate.enter() for _ in range(4)] == [True, True, True, False]
     gate.leave()
     gate.bytes = 10
     assert not gate.enter()
-    gate.bytes = 0
+    gate.bytes, gate._mean_s = 0, 2.6  # two are inside, and a third would be answered after its client has given up
+    assert not gate.enter()
+    gate.leave()
     assert gate.enter()
-    gate._mean_s = 3.5
-    assert gate.come_back_s == 4
+
+
+def test_whoever_finds_the_gate_full_is_told_to_come_when_the_others_are_done_in_1_to_300_seconds() -> None:
+    gate = Gate(2)
+    gate.calls, gate._mean_s = 4, 2.0
+    told = {gate.come_back_s for _ in range(200)}
+    assert min(told) >= 4 and max(told) <= 12 and len(told) > 3
     gate._mean_s = 10_000.0
     assert gate.come_back_s == 300
     gate._mean_s = 0.0

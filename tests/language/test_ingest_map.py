@@ -30,7 +30,7 @@ def test_lines_are_read_by_the_foreign_name_with_our_names_on_the_left() -> None
         ("Done: odrer", "2:9: error SOP301: there is no event called 'odrer'. Did you mean 'order'?"),
         ("Done: active", "2:9: error SOP204: 'active' is a group. Write one of its events: visit, order."),
         ("Done: {event: order, fields: {amuont: total}}", "2:33: error SOP301: there is no field called 'amuont'. Did you mean 'amount'?"),
-        ("Done: {event: order, field: {amount: total}}", "2:24: error SOP201: 'field' is not a key of a line of ingest. Did you mean 'fields'?"),
+        ("Done: {event: order, field: {a: b}}", "2:24: error SOP201: 'field' is not a key of a line of ingest. Did you mean 'fields'?"),
         ("Done: {fields: {amount: total}}", "error SOP202"),
         ("Done: {event: order, fields: [amount]}", "error SOP206"),
         ("identify: {attributes: {town: city}}", "error SOP301: there is no attribute called 'town'."),
