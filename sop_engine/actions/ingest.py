@@ -55,21 +55,32 @@ class NotRecorded(SopError):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How events are taken in: `at_event_time`: each at its own time, in replays; `history`: nothing starts and no goal step runs."""
+    """How events are taken in: `at_event_time`: each at its own time, in replays; `history`: nothing starts and no goal step runs.
+
+    `into` is told the message ids that were stored now, once that is committed.
+    """
 
     at_event_time: bool = False
     history: bool = False
+    into: set[str] | None = None
 
 
 def record_events(
-    app: App, records: Sequence[EventRecord], now: datetime, *, at_event_time: bool = False, history: bool = False
+    app: App,
+    records: Sequence[EventRecord],
+    now: datetime,
+    *,
+    at_event_time: bool = False,
+    history: bool = False,
+    into: set[str] | None = None,
 ) -> Recorded:
     """Take in live events. Each user's events are taken one after the other, different users' together; one transaction a round.
 
     With `at_event_time` (replays) what happens to a user happens at the time of the event, not at `now`; `history` starts nothing.
+    The message ids that were stored now are added to `into`.
     Raises NotRecorded in the end, when it fails with some users and not with others.
     """
-    how = How(at_event_time, history)
+    how = How(at_event_time, history, into)
     total, failed = Recorded(), list[tuple[str, Exception]]()
     for batch in rounds(records):
         total += _round(app, batch, now, how, failed)
@@ -81,14 +92,17 @@ def record_events(
 def _round(app: App, batch: Sequence[EventRecord], now: datetime, how: How, failed: list[tuple[str, Exception]]) -> Recorded:
     """One transaction; if that fails, the halves of it, until those with whom it fails are alone."""
 
-    def once() -> Recorded:
+    def once() -> tuple[Recorded, list[str]]:
         with app.work(now) as work:
             if how.at_event_time:
                 work = Work(app, work.tx, work.live, max(r.at for r in batch))
             return _take(work, batch, how)
 
     try:
-        return repeated(once)
+        done, stored = repeated(once)
+        if how.into is not None:
+            how.into.update(stored)
+        return done
     except Exception as error:
         if app.rehearsal is not None or not may_be_one_user(error, app.told_to_end):
             raise
@@ -112,12 +126,13 @@ def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
     return listed
 
 
-def _take(work: Work, batch: Sequence[EventRecord], how: How) -> Recorded:
+def _take(work: Work, batch: Sequence[EventRecord], how: How) -> tuple[Recorded, list[str]]:
+    """What became of the batch, and the message ids that were stored now."""
     lock_some(work.tx)
     known = store_events.known_messages(work.tx, [r.message_id for r in batch])
     fresh = list({r.message_id: r for r in reversed(batch) if r.message_id not in known}.values())[::-1]  # of two alike the first
     if not fresh:
-        return Recorded(repeated=len(batch))
+        return Recorded(repeated=len(batch)), []
     ids, new_users = store_users.ensure_users(work.tx, work.project, [(r.user_key, r.at) for r in fresh])
     if moved := lock_users(work.tx, ids.values()):  # somebody became part of another user just now
         ids = {key: moved.get(user, user) for key, user in ids.items()}
@@ -131,7 +146,7 @@ def _take(work: Work, batch: Sequence[EventRecord], how: How) -> Recorded:
         Stored(event_ids[r.message_id], ids[r.user_key], r, event_facts(r, work.project), event_ids[r.message_id] in counted) for r in fresh
     ]
     moves = _consequences(work, stored, before, appeared=bool(new_users), history=how.history) if stored else 0
-    return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves)
+    return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves), [r.message_id for r in fresh]
 
 
 def _consequences(

@@ -1,6 +1,7 @@
 """The routes by which Segment's clients send events: read, taken in and committed before they are answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from sop_engine.actions.keys import find_key
-from sop_engine.actions.take_in import take_in
+from sop_engine.actions.take_in import Arrival, Taken, take_in
 from sop_engine.actions.telling import tell
 from sop_engine.app import App
 from sop_engine.console.answers import away, basic_user, preflight, refused, unauthorized, with_origin
@@ -17,6 +18,7 @@ from sop_engine.console.gate import Gate
 from sop_engine.core.errors import BadInput
 from sop_engine.language.segment import call_of, write_key_of
 from sop_engine.language.wire import MOST_BYTES, TooLarge, parsed, unpacked
+from sop_engine.store.repeating import is_no_fault_of_the_work
 
 ROUTES = {"identify": "i", "track": "t", "page": "p", "screen": "s", "alias": "a", "group": "g", "batch": "b"}
 WORKERS = 4  # calls that are worked on at a time
@@ -66,13 +68,26 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """One call as it came."""
+
+    kind: str
+    body: bytes
+    key: str
+    received_at: datetime
+    encoding: str
+    history: bool
+
+
 class _Door:
     """What the routes share: the engine, and how many calls are inside."""
 
     def __init__(self, app: App, now: Clock) -> None:
         self.app, self.now = app, now
         self.origins = getattr(app.settings, "ingest_origins", "")
-        self.gate = Gate(1 if app.engine.dialect.name == "sqlite" else WORKERS)  # SQLite has one writer anyway
+        workers = 1 if app.engine.dialect.name == "sqlite" else WORKERS  # SQLite has one writer anyway
+        self.gate: Gate[_Came, JSONResponse] = Gate(self._work, workers)
 
     def handler(self, kind: str) -> Callable[[Request], Any]:
         """The handler of one kind of call. It reads the body; the work is done in a thread."""
@@ -90,29 +105,27 @@ class _Door:
             body = await _body(request)
             if body is None:
                 return refused(400, "too_large", f"a body has at most {MOST_BYTES} bytes")
-            received_at, key = self.now(), basic_user(request)
-            about = (request.headers.get("content-encoding", ""), request.query_params.get("mode") == "history")
-            return await self.gate.run(lambda: self._take(kind, body, key, received_at, about), len(body))
+            encoding, history = request.headers.get("content-encoding", ""), request.query_params.get("mode") == "history"
+            return await self.gate.answer(_Came(kind, body, basic_user(request), self.now(), encoding, history), len(body))
         except ClientDisconnect:
             return refused(400, "invalid_json", "the body ended too early")
+        except Exception as error:
+            tell("call_failed", level="error", kind=kind, error=type(error).__name__)
+            return away()
         finally:
             self.gate.leave()
 
-    def _take(self, kind: str, body: bytes, key: str, received_at: datetime, about: tuple[str, bool]) -> JSONResponse:
-        encoding, history = about
+    def _work(self, came: Sequence[_Came]) -> list[JSONResponse]:
+        """Answer calls together; when that fails for another reason than the database, each by itself."""
+        read = [_read(one) for one in came]
+        arrivals = [one for one in read if isinstance(one, Arrival)]
         try:
-            plain = unpacked(body, encoding)
-            said, cleaned = parsed(plain)
-            call = call_of(said, kind, received_at, history=history, size=len(plain))
-        except BadInput as error:
-            return refused(400, "too_large" if isinstance(error, TooLarge) else "invalid_json", str(error))
-        named = isinstance(said.get("writeKey"), str) and bool(said["writeKey"])
-        try:
-            done = take_in(self.app, call, key or write_key_of(call, said), received_at, own_keys=not (key or named), cleaned=cleaned)
+            taken = iter(take_in(self.app, arrivals, max(one.received_at for one in came)))
         except Exception as error:  # whatever it is: what was not answered comes again, what was answered is stored
-            tell("call_failed", level="error", kind=kind, error=type(error).__name__)
-            return away()
-        return unauthorized() if done is None else JSONResponse({"success": True})
+            tell("call_failed", level="error", count=len(came), error=type(error).__name__)
+            alone = len(came) == 1 or is_no_fault_of_the_work(error)
+            return [away() for _ in came] if alone else [answer for one in came for answer in self._work([one])]
+        return [one if isinstance(one, JSONResponse) else _said(next(taken)) for one in read]
 
     def preflight(self, request: Request) -> JSONResponse:
         """What a browser asks before it sends."""
@@ -132,6 +145,22 @@ class _Door:
         host = public.partition("://")[2].rstrip("/")
         told = {"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}}
         return with_origin(JSONResponse(told), request, self.origins)
+
+
+def _read(came: _Came) -> Arrival | JSONResponse:
+    """The call in a body, or the answer to what is none."""
+    try:
+        plain = unpacked(came.body, came.encoding)
+        said, cleaned = parsed(plain)
+        call = call_of(said, came.kind, came.received_at, history=came.history, size=len(plain))
+    except BadInput as error:
+        return refused(400, "too_large" if isinstance(error, TooLarge) else "invalid_json", str(error))
+    named = isinstance(said.get("writeKey"), str) and bool(said["writeKey"])
+    return Arrival(call, came.key or write_key_of(call, said), not (came.key or named), cleaned)
+
+
+def _said(taken: Taken | None) -> JSONResponse:
+    return unauthorized() if taken is None else JSONResponse({"success": True})
 
 
 async def _body(request: Request, *, keep: bool = True) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sop_engine.actions.take_in import take_in
+from sop_engine.actions.take_in import Arrival, take_in
 from sop_engine.cli.opening import clock, open_engine_of
 from sop_engine.language.segment import call_of
 from tests.cli.conftest import Shop
@@ -12,7 +12,7 @@ def send(shop: Shop, key: str, *items: object) -> bool:
     """Whether a call with this key is taken in."""
     app = open_engine_of(shop.folder)
     try:
-        return take_in(app, call_of({"batch": list(items)}, "batch", clock()), key, clock()) is not None
+        return take_in(app, [Arrival(call_of({"batch": list(items)}, "batch", clock()), key)], clock()) != [None]
     finally:
         app.engine.dispose()
 

@@ -38,6 +38,15 @@ class Client:
         with asyncio.Runner() as runner:
             return runner.run(self.client.request(method, path, **how))
 
+    def together(self, *requests: tuple[str, Mapping[str, Any]]) -> list[httpx.Response]:
+        """Several POSTs at once, as (path, how)."""
+
+        async def all_of_them() -> list[httpx.Response]:
+            return await asyncio.gather(*(self.client.post(path, **how) for path, how in requests))
+
+        with asyncio.Runner() as runner:
+            return runner.run(all_of_them())
+
     def get(self, path: str, **how: Any) -> httpx.Response:
         """GET."""
         return self.request("GET", path, **how)

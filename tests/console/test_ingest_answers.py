@@ -8,6 +8,7 @@ import pytest
 
 from sop_engine.actions import take_in as taking
 from sop_engine.actions.keys import list_keys, revoke_key
+from sop_engine.console import ingest_routes
 from sop_engine.console.gate import Gate
 from sop_engine.console.ingest_routes import ROUTES
 from tests.console.ingesting import ORIGIN, Door
@@ -158,6 +159,16 @@ def test_a_refused_item_that_is_sent_again_is_one_refused_item(door: Door) -> No
     assert door.refused() == {"unknown_type": 1}
 
 
+def test_what_was_refused_is_forgotten_after_30_days_and_still_counted(door: Door) -> None:
+    door.batch({"type": "trick"})
+    door.shop.jump("2025-03-31 19:00")
+    door.shop.beat()
+    assert len(door.told().refused[0].examples) == 1
+    door.shop.jump("2025-04-01 00:30")
+    door.shop.beat()
+    assert (door.told().refused[0].examples, door.refused()) == ((), {"unknown_type": 1})
+
+
 def test_an_item_the_engine_fails_at_is_kept_and_the_others_are_stored(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = taking.understood
 
@@ -184,6 +195,42 @@ def test_while_the_database_is_away_it_is_503_and_the_same_call_is_stored_once_a
     assert door.stored("message_id") == ["web/a"]
 
 
+def at_once(door: Door, *ids: str) -> list[int]:
+    """Calls of one event each that come at the same time; how they are answered."""
+    bodies = [json.dumps(door.track("visit", f"u{n}", messageId=m)).encode() for n, m in enumerate(ids)]
+    return [a.status_code for a in door.client.together(*(("/v1/track", {"content": body, "auth": (door.key, "")}) for body in bodies))]
+
+
+def test_calls_that_wait_are_taken_in_together_and_each_is_answered(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    whole = ingest_routes.take_in
+    monkeypatch.setattr(ingest_routes, "take_in", lambda app, arrivals, now: sizes.append(len(arrivals)) or whole(app, arrivals, now))
+    assert at_once(door, "a", "b", "c", "b", "d") == [200] * 5
+    assert sorted(door.stored("message_id")) == ["web/a", "web/b", "web/c", "web/d"]
+    assert (sum(sizes), max(sizes) > 1) == (5, True)
+    assert (door.told().accepted, door.told().repeated) == (4, 1)
+
+
+def test_a_call_the_engine_fails_at_keeps_none_of_those_that_came_with_it_out(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ingest_routes.take_in
+
+    def fails(app: Any, arrivals: Any, now: Any) -> Any:
+        if any(item.get("messageId") == "bad" for one in arrivals for item in one.call.items):
+            raise KeyError("planted")
+        return whole(app, arrivals, now)
+
+    monkeypatch.setattr(ingest_routes, "take_in", fails)
+    assert at_once(door, "a", "b", "bad", "c") == [200, 200, 503, 200]
+    assert sorted(door.stored("message_id")) == ["web/a", "web/b", "web/c"]
+
+
+def test_a_failure_nobody_foresaw_is_503_and_the_next_call_is_answered(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(ingest_routes, "parsed", lambda _body: 1 / 0)
+        assert at_once(door, "a", "b") == [503, 503]
+    assert at_once(door, "a", "b") == [200, 200]
+
+
 def test_when_the_gate_is_full_it_is_429_with_a_whole_number_of_seconds(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Gate, "enter", lambda _self: False)
     answer = door.post("batch", {"batch": [door.track("visit")]})
@@ -193,7 +240,7 @@ def test_when_the_gate_is_full_it_is_429_with_a_whole_number_of_seconds(door: Do
 
 
 def test_the_gate_is_full_of_calls_of_bytes_or_of_seconds_in_line() -> None:
-    gate = Gate(1, most_calls=3, most_bytes=10)
+    gate: Gate[str, str] = Gate(list, 1, most_calls=3, most_bytes=10)
     gate._mean_s = 0.1
     assert [gate.enter() for _ in range(4)] == [True, True, True, False]
     gate.leave()
@@ -206,7 +253,7 @@ def test_the_gate_is_full_of_calls_of_bytes_or_of_seconds_in_line() -> None:
 
 
 def test_whoever_finds_the_gate_full_is_told_to_come_when_the_others_are_done_in_1_to_300_seconds() -> None:
-    gate = Gate(2)
+    gate: Gate[str, str] = Gate(list, 2)
     gate.calls, gate._mean_s = 4, 2.0
     told = {gate.come_back_s for _ in range(200)}
     assert min(told) >= 4 and max(told) <= 12 and len(told) > 3

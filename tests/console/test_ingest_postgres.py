@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine
 
-from sop_engine.actions.take_in import Taken, take_in
+from sop_engine.actions.take_in import Arrival, Taken, take_in
 from sop_engine.language.segment import call_of
 from tests.console.ingesting import Door, open_door
 
@@ -45,7 +45,7 @@ def test_threads_that_send_the_same_calls_at_once_store_each_event_once(postgres
     calls = [[door.track("visit", f"u{(n + m) % 7}", messageId=f"{n}/{m}") for m in range(10)] for n in range(8)] * 2
 
     def send(items: list[dict[str, object]]) -> Taken | None:
-        return take_in(door.shop.app, call_of({"batch": items}, "batch", door.shop.now), door.key, door.shop.now)
+        return take_in(door.shop.app, [Arrival(call_of({"batch": items}, "batch", door.shop.now), door.key)], door.shop.now)[0]
 
     with ThreadPoolExecutor(8) as threads:
         done = [one for one in threads.map(send, calls) if one is not None]
