@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # compile once, not in every process a test sta
 HANDS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) # tests at a time: one more than cores, for some wait for servers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test simulate bench docs-library lint migration migrations-first constraints chaos faults kills race planted soak
+.PHONY: help demo run check test simulate bench docs-library lint migration migrations-first constraints chaos faults kills race planted soak clients
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ migration: .venv/test.stamp ## write what the tables say and the migrations do n
 migrations-first: .venv/test.stamp ## write the first migrations anew from the tables (only until a release)
 	$(BIN)/python -m tests.store.write_migration first
 	$(call tidy,sop_engine/store/migrations)
+
+clients: ## the client for Node that a test of ingestion runs (without it that test is left out, and counted)
+	cd tests/clients && npm ci --no-audit --no-fund
 
 constraints: .venv/test.stamp .venv/demo.stamp .venv/bench.stamp ## pin what a clean .venv holds now
 	$(BIN)/python -m pip freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt

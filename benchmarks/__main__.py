@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import arriving, everybody, memory, sending, starting
+from benchmarks import arriving, everybody, memory, over_http, sending, starting
 from benchmarks.measuring import Figure
 from benchmarks.stock import Stock, build
 from benchmarks.table import as_text, machine, size, write_json
@@ -52,6 +52,7 @@ SOMEBODY: dict[str, Row] = {
     "ingestion": lambda stock, plan: arriving.ingestion(stock, plan.short, plan.batches),
     "import": lambda stock, plan: arriving.file_import(stock, plan.long, plan.rows),
     "live": lambda stock, plan: arriving.live(stock, plan.short, plan.batches),
+    "http": lambda stock, plan: over_http.over_http(stock, plan.short, plan.batches),
     "queue": lambda stock, plan: sending.queue(stock, plan.short, plan.planned),
     "dispatch": lambda stock, plan: sending.dispatch(stock, plan.short, plan.sends),
     "rendering": lambda _stock, plan: sending.rendering(plan.short),

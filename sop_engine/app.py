@@ -171,12 +171,10 @@ class App:
     def pinned(self, work: "Work", flow_id: str, number: int) -> tuple[Flow, Project] | None:
         """The flow as a run started with it, and the live project with the texts and benefits of that version; None when gone."""
         key = (flow_id, number, work.live.release)
-        if key not in self._pinned:
-            found = self._find_pinned(work.tx, work.live, flow_id, number)
-            if found is None:
-                return None
-            self._pinned[key] = found
-        return self._pinned[key]
+        found = self._pinned.get(key) or self._find_pinned(work.tx, work.live, flow_id, number)
+        if found is not None:
+            self._pinned[key] = found  # another thread may forget all of them meanwhile
+        return found
 
     def _find_pinned(self, tx: "Connection", live: Live, flow_id: str, number: int) -> tuple[Flow, Project] | None:
         if live.numbers.get(flow_id) == number and flow_id in live.project.flows:

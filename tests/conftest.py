@@ -20,7 +20,7 @@ from tests.servers import Server, start_postgres, start_redis
 
 SERVERS = {"postgres_server": "PostgreSQL", "redis_server": "Redis"}
 ABSENT = "no server: "
-LEFT_OUT = ("no data: ", "no browser: ")
+LEFT_OUT = ("no data: ", "no browser: ", "no client: ")
 
 
 @pytest.fixture(scope="session")
@@ -161,7 +161,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         left = sum(missing in text for text in told)
         if left:
             terminalreporter.write_line(
-                f"{left} tests did not run ({missing.strip(': ')}): see docs/settings.md, SOP_TEST_DATA and SOP_TEST_BROWSER."
+                f"{left} tests did not run ({missing.strip(': ')}): see docs/settings.md, SOP_TEST_DATA, SOP_TEST_BROWSER, make clients."
             )
     absent = [text for text in told if ABSENT in text]
     if absent:

@@ -173,7 +173,7 @@ def test_tests_do_not_sleep() -> None:
 def own_files() -> Iterator[Path]:
     """Every text file that belongs to the project."""
     folders = ("sop_engine", "tests", "benchmarks", "docs", "playbooks", "templates", ".ci")
-    inside = (p for folder in folders for p in (ROOT / folder).rglob("*") if "__pycache__" not in p.parts)
+    inside = (p for folder in folders for p in (ROOT / folder).rglob("*") if not {"__pycache__", "node_modules"} & set(p.parts))
     top = (p for p in ROOT.iterdir() if p.name not in (".git", ".coverage"))
     yield from (p for p in (*inside, *top) if p.is_file() and p.suffix in TEXT)
 

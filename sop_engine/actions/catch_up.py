@@ -8,6 +8,7 @@ from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days, sweep_day
 from sop_engine.app import App
 from sop_engine.core.calendar import resolve
+from sop_engine.store.refused_items import forget_old
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ def catch_up(app: App, now: datetime, hand_out: HandOut | None = None) -> Caught
         refreshed += fitted
         if fitted and hand_out is not None:
             return CaughtUp(swept, tuple(refreshed), waiting=True)
+    if swept and app.rehearsal is None:
+        with app.transaction() as tx:
+            forget_old(tx, now)
     fitted = _refresh(app, now, hand_out)
     return CaughtUp(swept, (*refreshed, *fitted), waiting=bool(fitted) and hand_out is not None)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.doctor_settings import Check, broker_checks, database_checks, environment_checks
+from sop_engine.actions.doctor_sources import ingestion_checks
 from sop_engine.actions.halting import refusal
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.app import App, Work
@@ -42,7 +43,14 @@ def examine(app: App, now: datetime, around: Surroundings) -> list[Check]:
             work = Work(app, tx, app.live(tx), now)
         except NotFound as error:
             return [*found, Check("project", "warning", str(error))]
-        found += [*_sending(work), *_leading(work, around.broker), *_waiting(work), *_calendar(work), *_audit(work)]
+        found += [
+            *_sending(work),
+            *_leading(work, around.broker),
+            *_waiting(work),
+            *_calendar(work),
+            *ingestion_checks(work),
+            *_audit(work),
+        ]
         found += _invariants(work)
     return found
 

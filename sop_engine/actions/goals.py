@@ -62,8 +62,8 @@ def is_late(record: EventRecord, now: datetime) -> bool:
     return now - record.at > TRIGGER_WINDOW
 
 
-def count_goals(work: Work, stored: Sequence[Stored]) -> None:
-    """Goals by event, for runs that were there before the event."""
+def count_goals(work: Work, stored: Sequence[Stored], *, history: bool = False) -> None:
+    """Goals by event, for runs that were there before the event; of `history` no goal step runs."""
     if not stored:
         return
     sight = runs.runs_in_sight(work.tx, [s.user_id for s in stored], min(s.record.at for s in stored))
@@ -80,7 +80,7 @@ def count_goals(work: Work, stored: Sequence[Stored]) -> None:
     touched = windows_of(work, {run.id for _, run, _, _ in found})
     endings = Endings()
     for one, run, flow, goal in found:
-        reached = Reached(goal.name, one.record.at, one.record.fields, not is_late(one.record, work.now))
+        reached = Reached(goal.name, one.record.at, one.record.fields, not history and not is_late(one.record, work.now))
         reach_goal(work, run, flow, reached, touched.get(run.id, []), endings)
     endings.write(work)
 

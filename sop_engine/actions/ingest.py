@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sop_engine.actions.end import end_runs
 from sop_engine.actions.goals import Stored, count_goals, event_facts, fits, is_late
+from sop_engine.actions.hear import follow_on, hear
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.receive import receive
 from sop_engine.actions.start import Candidate
@@ -52,31 +53,56 @@ class NotRecorded(SopError):
         self.reason = reason
 
 
-def record_events(app: App, records: Sequence[EventRecord], now: datetime, *, at_event_time: bool = False) -> Recorded:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How events are taken in: `at_event_time`: each at its own time, in replays; `history`: nothing starts and no goal step runs.
+
+    `into` is told the message ids that were stored now, once that is committed.
+    """
+
+    at_event_time: bool = False
+    history: bool = False
+    into: set[str] | None = None
+
+
+def record_events(
+    app: App,
+    records: Sequence[EventRecord],
+    now: datetime,
+    *,
+    at_event_time: bool = False,
+    history: bool = False,
+    into: set[str] | None = None,
+) -> Recorded:
     """Take in live events. Each user's events are taken one after the other, different users' together; one transaction a round.
 
-    With `at_event_time` (replays) what happens to a user happens at the time of the event, not at `now`. Raises NotRecorded in the
-    end, when it fails with some users and not with others.
+    With `at_event_time` (replays) what happens to a user happens at the time of the event, not at `now`; `history` starts nothing.
+    The message ids that were stored now are added to `into`.
+    Raises NotRecorded in the end, when it fails with some users and not with others.
     """
+    how = How(at_event_time, history, into)
     total, failed = Recorded(), list[tuple[str, Exception]]()
     for batch in rounds(records):
-        total += _round(app, batch, now, at_event_time, failed)
+        total += _round(app, batch, now, how, failed)
     if failed:
         raise NotRecorded([key for key, _ in failed], total, said(failed[0][1])) from failed[0][1]
     return total
 
 
-def _round(app: App, batch: Sequence[EventRecord], now: datetime, at_event_time: bool, failed: list[tuple[str, Exception]]) -> Recorded:
+def _round(app: App, batch: Sequence[EventRecord], now: datetime, how: How, failed: list[tuple[str, Exception]]) -> Recorded:
     """One transaction; if that fails, the halves of it, until those with whom it fails are alone."""
 
-    def once() -> Recorded:
+    def once() -> tuple[Recorded, list[str]]:
         with app.work(now) as work:
-            if at_event_time:
+            if how.at_event_time:
                 work = Work(app, work.tx, work.live, max(r.at for r in batch))
-            return _take(work, batch, at_event_time)
+            return _take(work, batch, how)
 
     try:
-        return repeated(once)
+        done, stored = repeated(once)
+        if how.into is not None:
+            how.into.update(stored)
+        return done
     except Exception as error:
         if app.rehearsal is not None or not may_be_one_user(error, app.told_to_end):
             raise
@@ -84,7 +110,7 @@ def _round(app: App, batch: Sequence[EventRecord], now: datetime, at_event_time:
             failed.append((batch[0].message_id, error))
             return Recorded()
     half = len(batch) // 2
-    return _round(app, batch[:half], now, at_event_time, failed) + _round(app, batch[half:], now, at_event_time, failed)
+    return _round(app, batch[:half], now, how, failed) + _round(app, batch[half:], now, how, failed)
 
 
 def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
@@ -100,39 +126,46 @@ def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
     return listed
 
 
-def _take(work: Work, batch: Sequence[EventRecord], at_event_time: bool) -> Recorded:
+def _take(work: Work, batch: Sequence[EventRecord], how: How) -> tuple[Recorded, list[str]]:
+    """What became of the batch, and the message ids that were stored now."""
     lock_some(work.tx)
     known = store_events.known_messages(work.tx, [r.message_id for r in batch])
     fresh = list({r.message_id: r for r in reversed(batch) if r.message_id not in known}.values())[::-1]  # of two alike the first
     if not fresh:
-        return Recorded(repeated=len(batch))
+        return Recorded(repeated=len(batch)), []
     ids, new_users = store_users.ensure_users(work.tx, work.project, [(r.user_key, r.at) for r in fresh])
     if moved := lock_users(work.tx, ids.values()):  # somebody became part of another user just now
         ids = {key: moved.get(user, user) for key, user in ids.items()}
-    if at_event_time:
+    if how.at_event_time:
         work.moments = {ids[r.user_key]: r.at for r in fresh}
-    before = _start_candidates(work, fresh, ids)
+    before = {} if how.history else _start_candidates(work, fresh, ids)
     event_ids = store_events.add_events(work.tx, work.project, fresh, ids, work.now)
     fresh = [r for r in fresh if r.message_id in event_ids]  # another worker may have stored one meanwhile
     counted = store_events.counted_of(work.tx, event_ids.values())
     stored = [
         Stored(event_ids[r.message_id], ids[r.user_key], r, event_facts(r, work.project), event_ids[r.message_id] in counted) for r in fresh
     ]
-    moves = _consequences(work, stored, before, appeared=bool(new_users)) if stored else 0
-    return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves)
+    moves = _consequences(work, stored, before, appeared=bool(new_users), history=how.history) if stored else 0
+    return Recorded(len(fresh), len(batch) - len(fresh), len(new_users), moves), [r.message_id for r in fresh]
 
 
-def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, list[Candidate]], *, appeared: bool) -> int:
+def _consequences(
+    work: Work, stored: Sequence[Stored], before: Mapping[str, list[Candidate]], *, appeared: bool, history: bool = False
+) -> int:
     """Everything an event leads to, in the order of the language."""
     users = [s.user_id for s in stored]
     if {s.record.event for s in stored} & work.live.interest.undoing:
         end_runs(work, runs.runs_undone(work.tx, users), "undone")
     for one in stored:
-        receive(work, one.id, one.user_id, one.record)
-    count_goals(work, [s for s in stored if s.counted])
+        if not (history and one.record.event == "replied"):  # an old reply makes no task
+            receive(work, one.id, one.user_id, one.record)
+    count_goals(work, [s for s in stored if s.counted], history=history)
     kinds = frozenset(s.record.event for s in stored)
     tagged = tag_by_words(work, [(s.id, s.user_id, s.record) for s in stored])
-    if gone := unite_identified(work):  # before anybody is placed: a flow must not begin for who is no new user
+    heard, gone = hear(work, stored, may_start=not history)
+    if gone := follow_on(
+        gone, unite_identified(work, may_start=not history)
+    ):  # before anybody is placed: a flow must not begin for who is no new user
         stored = [replace(s, user_id=gone.get(s.user_id, s.user_id)) for s in stored]
         users = sorted({s.user_id for s in stored})
     midnight.recompute_after(work.tx, work.project, Scope.of(users), work.now, kinds)
@@ -144,8 +177,8 @@ def _consequences(work: Work, stored: Sequence[Stored], before: Mapping[str, lis
         for c in listed
         if key in by_message and by_message[key].counted
     ]
-    models = None if appeared or tagged else work.live.interest.models_after(kinds)
-    cause = Cause("event", {s.user_id: s.id for s in stored if s.counted}, models=models)
+    models = None if appeared or tagged or heard else work.live.interest.models_after(kinds)
+    cause = Cause("event", {s.user_id: s.id for s in stored if s.counted}, may_start=not history, models=models)
     return len(place_users(work, users, cause, candidates=candidates))
 
 

@@ -33,7 +33,7 @@ def set_values(work: Work, user_id: int, values: Mapping[str, Value | None], *, 
     attributes = {name: value for name, value in values.items() if name not in work.project.tags}
     if attributes:
         identities = {name for name, _ in work.project.identities}
-        store_users.set_attributes(work.tx, user_id, attributes, work.moment(user_id) if identities else None)
+        store_users.set_attributes(work.tx, user_id, attributes, work.moment(user_id))
         if identities & attributes.keys():
             work.identified.add(user_id)
     for name, value in values.items():

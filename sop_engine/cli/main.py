@@ -19,6 +19,7 @@ from sop_engine.cli import (
     examining,
     explaining,
     importing,
+    keys,
     knowing,
     learnt,
     listing,
@@ -31,6 +32,7 @@ from sop_engine.cli import (
     saying,
     schema,
     serving,
+    sources,
     splitting,
     starting,
     stopping,
@@ -113,6 +115,7 @@ for part in (
     running,
     serving,
     web,
+    sources,
     ticking,
     stopping,
     restoring,
@@ -135,6 +138,7 @@ for part in (
     part.add_to(app)
 app.add_typer(database.app, name="db")
 app.add_typer(unknowns.app, name="unknown")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

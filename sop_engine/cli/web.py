@@ -1,4 +1,4 @@
-"""The command `sop web`: serves health, readiness and metrics until it is told to end."""
+"""The command `sop web`: serves health, metrics and the API until it is told to end."""
 
 import signal
 import socket
@@ -20,10 +20,10 @@ def web(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="The port; 0 takes any that is free.")] = 8070,
 ) -> None:
-    """Serve /healthz, /readyz and /metrics.
+    """Serve the API under /v1, and /healthz, /readyz and /metrics.
 
-    It reads the database and changes nothing. There is no login: listen at an address that only your monitoring reaches. It
-    answers also while the database is away (503), and before a project was applied.
+    The API asks for a key ('sop keys'), the other pages ask for nothing: let only your monitoring reach them. It answers also while
+    the database is away (503), and before a project was applied.
 
     \b
     Examples:
@@ -35,12 +35,12 @@ def web(
     from sop_engine.actions.telling import begin_telling
     from sop_engine.console.pages import build
 
-    app = open_engine_of(project)
+    app = open_engine_of(project, hurried=True)
     begin_telling(app.settings.log, "json")
     listener = _listen(host, port)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: None)  # uvicorn ends by itself and then raises the signal once more
-    typer.echo(f"serving http://{_shown(listener)}/healthz, /readyz and /metrics. Ctrl-C ends it.")
+    typer.echo(f"serving http://{_shown(listener)}/v1, /healthz, /readyz and /metrics. Ctrl-C ends it.")
     config = uvicorn.Config(build(app), log_config=None, access_log=False, timeout_graceful_shutdown=10, server_header=False)
     uvicorn.Server(config).run(sockets=[listener])
     typer.echo("ended")

@@ -1,4 +1,4 @@
-"""The web application: /healthz, /readyz and /metrics. It answers whatever the database does, and shows nobody's data."""
+"""The web application: /healthz, /readyz and /metrics, which answer whatever the database does; and the routers of everything else."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
+from sop_engine.console.ingest_routes import ingest_router
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
+from sop_engine.console.user_routes import user_router
 from sop_engine.core.readiness import Check, judge
 from sop_engine.core.signs import Signs
-
-GET = ["GET", "HEAD"]
 
 
 def clock() -> datetime:
@@ -26,20 +26,25 @@ def clock() -> datetime:
 
 def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
     """The web application on this engine."""
-    web = FastAPI(title="sop", docs_url=None, redoc_url=None, openapi_url=None)
+    web = FastAPI(title="sop", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    web.include_router(ingest_router(app, now))
+    web.include_router(user_router(app, now))
     looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
 
-    @web.api_route("/healthz", methods=GET)
+    @web.head("/healthz", include_in_schema=False)
+    @web.get("/healthz", response_model=None)
     def healthz() -> dict[str, bool]:
         return {"alive": True}
 
-    @web.api_route("/readyz", methods=GET)
+    @web.head("/readyz", include_in_schema=False)
+    @web.get("/readyz", response_model=None)
     def readyz() -> JSONResponse:
         checks = _checks(looking, app.settings.late_alarm_s)
         ready = all(check.ok for check in checks)
         return _json({"ready": ready, "checks": {c.name: {"ok": c.ok, **({"why": c.why} if c.why else {})} for c in checks}}, ready)
 
-    @web.api_route("/metrics", methods=GET)
+    @web.head("/metrics", include_in_schema=False)
+    @web.get("/metrics", response_model=None)
     def metrics() -> Response:
         try:
             signs = looking.get()

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sop_engine.core.ingested import ANONYMOUS
+
 MOST_USERS = 5  # an identity of more users than this belongs to a shop, a family or a till: a person looks
 NO_VALUE = frozenset({"unknown", "none", "null", "nil", "test", "n/a", "na", "无", "未知", "暂无", "没有"})
 
@@ -81,8 +83,17 @@ def is_placeholder(value: str) -> bool:
 
 
 def older_first(one: Known, other: Known) -> tuple[Known, Known]:
-    """The one who stays, and the one who becomes part of it."""
-    return (one, other) if (one.joined_at, one.key) <= (other.joined_at, other.key) else (other, one)
+    """The one who stays, and the one who becomes part of it: a visitor who never said who it is has registered later than anybody."""
+    return (one, other) if _age(one) <= _age(other) else (other, one)
+
+
+def _age(user: Known) -> tuple[bool, datetime, str]:
+    return is_visitor(user.key), user.joined_at, user.key
+
+
+def is_visitor(key: str) -> bool:
+    """Whether the key of a user is that of a visitor nobody knows."""
+    return key.startswith(ANONYMOUS)
 
 
 def candidates(order: Sequence[str], user: int, known: Mapping[int, Identities]) -> tuple[dict[int, Merge], dict[int, Wait]]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sop_engine.core.catalog import Alert, Attribute, Benefit, Calendar, Channel, Event, Goal, Report, Tag
 from sop_engine.core.conditions import Condition
 from sop_engine.core.forms import Hours, Length, Limit
+from sop_engine.core.ingest_map import Foreign
 from sop_engine.core.metrics import Metric
 from sop_engine.core.playbook import Flow, Playbook
 from sop_engine.core.story import Story
@@ -65,6 +66,7 @@ class Project:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)  # built-in ones are not in it
     identities: tuple[tuple[str, str], ...] = ()  # (attribute, public | private), strongest first
     events: Mapping[str, Event] = field(default_factory=dict)  # built-in ones are in it
+    ingest: Mapping[str, Foreign] = field(default_factory=dict)  # foreign event -> ours
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # leaf kinds
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tags: Mapping[str, Tag] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sop_engine.core.conditions import Value
 
@@ -31,6 +32,22 @@ class EventRecord:
     fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     actor: str = "user"
     source: str = "import"
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  # stored with the fields; no rule reads it
+    context: Mapping[str, Any] | None = field(default=None, repr=False)  # stays with the event; no rule reads it
+    profile: "Said | None" = field(default=None, repr=False)  # what it says about the user beside having happened
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an event says about its user: traits (None clears one), a zone for who has none, and other ids that are the same person.
+
+    `anonymous_id`: of a visitor; linked unless it is another user's. `previous_id`: somebody says outright that this was the user.
+    """
+
+    traits: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    timezone: str | None = None
+    anonymous_id: str = field(default="", repr=False)
+    previous_id: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _SINGULAR = {
     "goals": "a goal", "calendars": "a calendar", "channels": "a channel", "benefits": "a benefit", "rules": "a rule",
     "alerts": "an alert", "reports": "a report", "tier": "a tier", "playbook": "a playbook", "blueprint": "a blueprint",
     "test": "a test", "project": "a project",
+    "ingest": "a line of ingest",
 }  # fmt: skip
 _ENTRY = re.compile(r"^ +([^\W\d]\w*)[ ]*[:：]")
 _TOP = re.compile(r"^([^\W\d]\w*)[ ]*[:：][ ]*(.*?)[ ]*(?:#.*)?$")
@@ -144,7 +145,7 @@ class _Sorter:
     def _entries(self, kind: str, entries: Map) -> None:
         self.found.lost.extend((kind, failed) for failed in entries.failed)
         for name, key, value in entries:
-            allowed = kind in ("identities", "rules") or check_name(key, _SINGULAR[kind], self.report)
+            allowed = kind in ("identities", "rules", "ingest") or check_name(key, _SINGULAR[kind], self.report)
             if allowed:
                 self._keep(kind, Entry(name, key, value))
 

@@ -13,6 +13,7 @@ from sop_engine.language.cycles import check_cycles
 from sop_engine.language.declare import declare
 from sop_engine.language.documents import Documents, read_documents
 from sop_engine.language.facts import read_attributes, read_events, read_identities
+from sop_engine.language.ingest_map import read_ingest
 from sop_engine.language.metrics import read_metrics
 from sop_engine.language.notices import read_alerts, read_reports
 from sop_engine.language.places import places_of
@@ -94,6 +95,7 @@ def _catalogue(documents: Documents, reader: Reader) -> Project:
         attributes=read_attributes(documents, reader),
         identities=read_identities(documents, reader),
         events=read_events(documents, reader),
+        ingest=read_ingest(documents, reader),
         groups=reader.names.groups,
         metrics=read_metrics(documents, reader),
         tags=read_tags(documents, reader),

@@ -152,7 +152,7 @@ class Reader:
 
 DOCUMENT_WORDS: set[str] = {
     "project", "playbook", "blueprint", "test", "template", "attributes", "identities", "metrics", "tags", "goals", "calendars", "channels",
-    "benefits", "rules", "alerts", "reports",
+    "benefits", "rules", "alerts", "reports", "ingest",
 }  # fmt: skip
 
 

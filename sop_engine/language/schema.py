@@ -16,6 +16,8 @@ from sop_engine.language.vocabulary import (
     EXPERIMENT,
     GOAL,
     HISTORY,
+    INGEST,
+    INGEST_IDENTIFY,
     INPUT,
     LEVEL,
     LINE,
@@ -55,6 +57,7 @@ def json_schema(project: Project | None) -> Schema:
         "attributes": _named({"anyOf": [*types["anyOf"], writer.closed(ATTRIBUTE)]}),
         "identities": _named({"enum": ["public", "private"]}),
         "events": _named({"type": ["object", "array"]}),
+        "ingest": _named({"anyOf": [writer.names_of_events(), writer.closed(INGEST), writer.closed(INGEST_IDENTIFY)]}),
         "rules": {"type": ["object", "array"]},
         "note": _TEXT,
     }
@@ -95,6 +98,10 @@ class _Writer:
             return dict(kind.schema)
         one = self._names(kind.listed)
         return {"anyOf": [one, {"type": "array", "items": one}]} if "anyOf" in kind.schema else one
+
+    def names_of_events(self) -> Schema:
+        """One event."""
+        return self._names("event")
 
     def _names(self, kind: str) -> Schema:
         listed = self._listed(kind)

@@ -26,6 +26,7 @@ from sop_engine.language.reader import Key
 DOCUMENTS = ("project", "tier", "playbook", "blueprint", "test", "template")
 COLLECTIONS = (
     "attributes", "identities", "events", "metrics", "tags", "goals", "calendars", "channels", "benefits", "rules", "alerts", "reports",
+    "ingest",
 )  # fmt: skip
 TYPES = ("text", "number", "flag", "date", "phone", "email")
 FIELD_TYPES = ("text", "number", "flag", "date")
@@ -56,6 +57,12 @@ PROJECT = {
     "note": _note,
 }
 ATTRIBUTE = {"type": Key(RAW, required=True), "sensitive": Key(FLAG), "note": _note}
+INGEST = {
+    "event": Key(name_of("event"), required=True, note="在这里叫什么事件 · what it is called here"),
+    "fields": Key(RAW, note="我们的字段: 对方的属性 · our field: their property"),
+    "note": _note,
+}
+INGEST_IDENTIFY = {"attributes": Key(RAW, required=True, note="我们的属性: 对方的特征 · our attribute: their trait"), "note": _note}
 TAG = {
     "when": Key(cond("user"), note="规则标签 · there while it holds"),
     "words": Key(many(TEXT), note="关键词，/…/ 为正则 · keywords, /…/ is a regular expression"),

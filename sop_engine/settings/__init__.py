@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         "off", description="live sends for real; with anything else every message stays in the outbox on this machine"
     )
     public_url: str = Field("", description="https address at which users reach this installation: links and unsubscribing")
+    ingest_origins: str = Field(
+        "", description="web pages that may send events from a browser: https origins with commas between, or *; empty: none"
+    )
     reports_dir: str = Field("", description="folder that reports are written into as files; empty: they are kept in the database alone")
     reports_url: str = Field("", description="address at which colleagues read that folder: the links in messages about reports")
     signing_key: Secret = Field(HIDDEN, description="signs the links in messages: a long random text, or file:PATH")

@@ -1,6 +1,7 @@
 """Remembers events: each once by its message id, with its local day and whether it counts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ events = table_of(EventRow)
 _NEW = {
     "message_id": "text", "user_id": "id", "kind": "text", "at": "instant", "day": "date", "hour": "date", "actor": "text",
     "source": "text", "fields": "json", "ref": "text", "counted": "flag", "received_at": "instant",
+    "context": "json",
 }  # fmt: skip
 
 
@@ -27,6 +29,28 @@ def known_messages(tx: Connection, message_ids: Iterable[str]) -> set[str]:
     to = dialect(tx)
     sql = f"SELECT e.message_id FROM ({to.rows('asked', {'message_id': 'text'})}) r JOIN events e ON e.message_id = r.message_id"
     return {row[0] for row in run(tx, sql, {"asked": to.row_list([{"message_id": m} for m in message_ids])})}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """What an event said when it was stored first."""
+
+    user_id: int
+    kind: str
+    fields: Mapping[str, Any]
+
+    def is_of(self, record: EventRecord, user_id: int | None) -> bool:
+        """Whether the event says the same once more."""
+        return (self.user_id, self.kind) == (user_id, record.event) and self.fields == _all_fields(record)
+
+
+def stored_bodies(tx: Connection, message_ids: Iterable[str]) -> dict[str, StoredBody]:
+    """By message id: what is stored of these."""
+    to = dialect(tx)
+    asked = to.rows("asked", {"message_id": "text"})
+    sql = f"SELECT e.message_id, e.user_id, e.kind, e.fields FROM ({asked}) r JOIN events e ON e.message_id = r.message_id"
+    rows = run(tx, sql, {"asked": to.row_list([{"message_id": m} for m in message_ids])})
+    return {row[0]: StoredBody(row[1], row[2], to.json_of(row[3])) for row in rows}
 
 
 def times_of(tx: Connection, event_ids: Iterable[int]) -> dict[int, datetime]:
@@ -70,9 +94,13 @@ def ref_fields(project: Project) -> dict[str, str]:
     return fields
 
 
+def _all_fields(record: EventRecord) -> dict[str, Any]:
+    return {**record.extra, **plain_json(record.fields)}
+
+
 def _row(to: Dialect, project: Project, r: EventRecord, user_id: int, ref_field: str | None, now: datetime) -> dict[str, Any]:
     local = r.at.astimezone(project.zone)
-    fields = plain_json(r.fields)
+    fields = _all_fields(r)
     ref = fields.get(ref_field) if ref_field else None
     return {
         "message_id": r.message_id,
@@ -87,4 +115,5 @@ def _row(to: Dialect, project: Project, r: EventRecord, user_id: int, ref_field:
         "ref": None if ref is None else str(ref),
         "counted": counts(project, project.events.get(r.event), r),
         "received_at": to.instant(now),
+        "context": dict(r.context) if r.context else None,
     }

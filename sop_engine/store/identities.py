@@ -46,6 +46,13 @@ def declared(tx: Connection) -> set[str]:
     return set(tx.execute(select(identities.c.attribute).distinct()).scalars())
 
 
+def having(tx: Connection, attribute: str, value: str) -> list[int]:
+    """The users who have this value of an identity, in order."""
+    c = identities.c
+    statement = select(c.user_id).where(c.attribute == attribute, c.value == value)
+    return list(tx.execute(statement.order_by(c.user_id)).scalars())
+
+
 def sharing(tx: Connection, user_id: int) -> set[int]:
     """The other users who have an identity of this one."""
     theirs = identities.alias("theirs")

@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, insert, literal, or_, select, update
 
+from sop_engine.core.project import Project
 from sop_engine.core.uniting import Told, united_attributes
 from sop_engine.store.columns import Instant, table_of
 from sop_engine.store.identity_tables import FormerUserRow, IdentityRow
 from sop_engine.store.run_tables import AssignmentRow, OptOutRow
 from sop_engine.store.tables import OverrideRow, PlacementRow, TagRow, UserRow
+from sop_engine.store.users import ensure_users
 
 users, former, identities = table_of(UserRow), table_of(FormerUserRow), table_of(IdentityRow)
 NAMED: Mapping[Table, tuple[str, ...]] = {
@@ -119,6 +121,12 @@ def _bury(tx: Connection, here: int, gone: int) -> None:
     copied = select(*(users.c[c] for c in columns), literal(here)).where(users.c.id == gone)
     tx.execute(insert(former).from_select([*columns, "now_id"], copied))
     tx.execute(delete(users).where(users.c.id == gone))
+
+
+def add_former(tx: Connection, project: Project, user_id: int, key: str, at: datetime) -> None:
+    """From now on a key that nobody had is one of this user: as if a user of that key, seen at that time, had become part of it."""
+    ids, _ = ensure_users(tx, project, [(key, at)])
+    _bury(tx, user_id, ids[key])
 
 
 def part_facts(tx: Connection, before: Mapping[str, Any], members: list[int]) -> None:

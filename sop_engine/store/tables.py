@@ -21,6 +21,7 @@ class UserRow(SQLModel, table=True):
     """A customer. `key` is the shop's own id; `turn` orders intents and whatever forbids them."""
 
     __tablename__ = "users"
+    __table_args__ = {"sqlite_autoincrement": True}  # the id of a user who is none any more is nobody else's
     id: int | None = key_column()
     key: str = Field(unique=True)
     joined_at: datetime = instant()
@@ -29,7 +30,7 @@ class UserRow(SQLModel, table=True):
     locale: str | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(Json, nullable=False, info=PERSONAL))
     turn: int = 0
-    known_at: dict[str, Any] | None = json_column()  # attribute -> when it was said (ISO), where the project declares identities
+    known_at: dict[str, Any] | None = json_column()  # attribute -> when it was said (ISO), where that is known
 
 
 class EventRow(SQLModel, table=True):
@@ -55,6 +56,7 @@ class EventRow(SQLModel, table=True):
     counted: bool = True  # false: its `where` does not fit, it was taken back, or it repeats an order
     lowered: Decimal = Field(default=Decimal(0), sa_column=Column(Money, nullable=False, default=0))  # partial refunds, money
     received_at: datetime = instant()
+    context: dict[str, Any] | None = json_column(personal=True)  # what came with it and no rule reads: ip, browser, campaign, flags
 
 
 class MetricRow(SQLModel, table=True):

@@ -97,6 +97,12 @@ def test_beside_sop_run_it_is_ready_also_after_a_scheduler_worked_here(folder: P
     engine.dispose()
 
 
+def browser(address: str) -> tuple[int, str | None]:
+    """Status and Retry-After of what a browser asks first, with a key nobody has."""
+    answer = httpx.get(f"{address}/v1/projects/sop_{'0' * 12}_{'x' * 43}/settings", timeout=10, trust_env=False)
+    return answer.status_code, answer.headers.get("retry-after")
+
+
 @pytest.fixture
 def own_postgres() -> Iterator[Server]:
     """A PostgreSQL that this test alone kills."""
@@ -116,14 +122,17 @@ def test_while_the_database_is_away_it_says_so_and_it_is_back_by_itself(folder: 
     with Process(["web", "--port", "0"], folder, {"SOP_DATABASE_URL": own_postgres.url}) as web:
         address = web.address()
         assert ask(f"{address}/readyz") == (200, {"ready": True, "checks": {name: {"ok": True} for name in CHECKS}})
+        assert browser(address) == (401, None)
         own_postgres.kill()
         until(lambda: ask(f"{address}/readyz")[0] == 503, what="not ready")
         assert set(ask(f"{address}/readyz")[1]["checks"]) == {"database"}
         assert ask(f"{address}/metrics")[1] == {"error": "the database does not answer (OperationalError)"}
         assert ask(f"{address}/healthz")[0] == 200
+        assert browser(address) == (503, "5")
         assert own_postgres.start()
         assert until(lambda: ask(f"{address}/readyz")[0] == 200, what="ready again") < 10
         assert ask(f"{address}/metrics")[0] == 200
+        assert browser(address)[0] == 401
         assert web.end() == 0
         assert "Traceback" not in web.err
 
