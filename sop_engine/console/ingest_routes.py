@@ -141,7 +141,7 @@ class _Door:
             return with_origin(away(), request, self.origins)
         if not known:
             return with_origin(unauthorized(), request, self.origins)
-        public = getattr(self.app.settings, "public_url", "") or str(request.base_url)
+        public = self.app.settings.public_url or str(request.base_url)
         host = public.partition("://")[2].rstrip("/")
         told = {"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}}
         return with_origin(JSONResponse(told), request, self.origins)
