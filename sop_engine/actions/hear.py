@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sop_engine.actions.goals import Stored
 from sop_engine.actions.unite import unite
 from sop_engine.app import Work
-from sop_engine.core.identity import Shared, is_visitor, older_first
+from sop_engine.core.identity import MOST_USERS, Known, Shared, is_visitor, older_first
 from sop_engine.core.ingested import ANONYMOUS
 from sop_engine.store import identities, merge_facts, merges
 from sop_engine.store import users as store_users
@@ -69,17 +69,17 @@ class _Joining:
     def _unite(self, user: int, found: int) -> dict[int, int]:
         tx = self.work.tx
         known, members = merges.known_users(tx, [user, found]), identities.members_of(tx, [user, found])
-        parted = merges.were_parted(tx, members[user], members[found])
-        if parted or (self.word == VISITOR and not is_visitor(known[found].key)):
-            if not parted:
-                self._wait(user, found)
+        if merges.were_parted(tx, members[user], members[found]):
+            return {}
+        if self.word == VISITOR and not is_visitor(known[found].key):
+            self._wait(known[user], known[found], f"both were seen with one {self.word}")
+            return {}
+        if sum(not is_visitor(key) for key in identities.keys_of(tx, [user, found])) > MOST_USERS:
+            self._wait(known[user], known[found], f"more than {MOST_USERS} users would be one by {self.word}")
             return {}
         cause = Cause(None, f"said to be one: the same {self.word}", self.work.now, self.source)
         here, other = unite(self.work, known[user], known[found], cause, may_start=self.may_start)
         return {other: here}
 
-    def _wait(self, user: int, found: int) -> None:
-        known = merges.known_users(self.work.tx, [user, found])
-        older, younger = older_first(known[user], known[found])
-        shared = Shared(self.word, self.other)
-        merges.wait_for_person(self.work.tx, older, younger, Cause(shared, f"both were seen with one {self.word}", self.work.now))
+    def _wait(self, one: Known, other: Known, why: str) -> None:
+        merges.wait_for_person(self.work.tx, *older_first(one, other), Cause(Shared(self.word, self.other), why, self.work.now))

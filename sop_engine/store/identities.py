@@ -99,6 +99,13 @@ def former_id(tx: Connection, key: str) -> int | None:
     return tx.execute(select(former.c.id).where(former.c.key == key)).scalar()
 
 
+def keys_of(tx: Connection, user_ids: Iterable[int]) -> list[str]:
+    """The keys of these living users, and of all who became part of them."""
+    ids = list(user_ids)
+    own = tx.execute(select(users.c.key).where(users.c.id.in_(ids))).scalars()
+    return [*own, *tx.execute(select(former.c.key).where(former.c.now_id.in_(ids))).scalars()]
+
+
 def members_of(tx: Connection, user_ids: Iterable[int]) -> dict[int, set[int]]:
     """By living user: the user, and all who became part of it."""
     found = {i: {i} for i in user_ids}

@@ -107,6 +107,11 @@ class Door:
         return {one.reason: one.number for one in self.told().refused}
 
 
+def identify(traits: dict[str, Any], at: str = "2025-03-01T11:00:00Z", **more: Any) -> dict[str, Any]:
+    """An identify as clients write it."""
+    return {"type": "identify", "userId": "u1", "traits": traits, "timestamp": at, **more}
+
+
 def open_door(engine: Engine, *documents: str, catalogue: str = CATALOGUE) -> Door:
     """A shop with this catalogue, at 2025-03-01 12:00 UTC."""
     shop = Shop(engine, start=START)

@@ -2,12 +2,10 @@
 
 from decimal import Decimal
 from itertools import permutations
-from typing import Any
 
 import pytest
 
-from sop_engine.store import merges
-from tests.console.ingesting import Door, Doors
+from tests.console.ingesting import Door, Doors, identify
 from tests.shop_project import CATALOGUE
 
 MAPPED = (
@@ -29,15 +27,6 @@ no_benefit: none is needed
 steps:
   first: {at: now, send: hello}
 """
-
-
-def identify(traits: dict[str, Any], at: str = "2025-03-01T11:00:00Z", **more: Any) -> dict[str, Any]:
-    return {"type": "identify", "userId": "u1", "traits": traits, "timestamp": at, **more}
-
-
-def waiting(door: Door) -> list[tuple[str, str]]:
-    with door.shop.app.transaction() as tx:
-        return [(m.older, m.younger) for m in merges.list_merges(tx, state="waiting")]
 
 
 # identity of items
@@ -228,64 +217,6 @@ def test_an_item_that_is_not_meant_for_us_is_dropped_and_counted(door: Door) -> 
     door.batch(door.track("visit"), integrations={"sop_engine": False})
     door.batch(door.track("visit", integrations={"sop_engine": True}), integrations={"sop_engine": False})
     assert (door.told().dropped, door.stored("kind")) == (2, ["visit"])
-
-
-# who is who
-
-
-def test_a_visitor_becomes_the_user_it_says_it_is_and_what_it_did_before_is_the_users(door: Door) -> None:
-    door.batch({"type": "track", "event": "visit", "anonymousId": "v1", "timestamp": "2025-02-28T10:00:00Z"})
-    assert door.keys() == ["anonymous:v1"]
-    door.batch(identify({"name": "Ann"}, anonymousId="v1"), {"type": "track", "event": "visit", "anonymousId": "v1"})
-    assert door.keys() == ["u1"]
-    assert door.shop.facts("u1", "visits7", "name") == [2, "Ann"]
-    assert door.user()["joined_at"].isoformat() == "2025-02-28T10:00:00+00:00"
-
-
-def test_a_visitor_nobody_saw_before_is_the_users_from_then_on(door: Door) -> None:
-    door.batch(identify({}, anonymousId="v1"))
-    door.batch({"type": "track", "event": "visit", "anonymousId": "v1"}, door.track("visit", "u2"))
-    assert door.keys() == ["u1", "u2"]
-    assert [door.shop.facts(user, "visits7") for user in ("u1", "u2")] == [[1], [1]]
-
-
-def test_a_device_of_two_users_waits_for_a_person_and_nothing_is_merged(door: Door) -> None:
-    for _ in range(2):
-        door.batch(identify({}, anonymousId="v1"), identify({}, anonymousId="v1", userId="u2"))
-    door.batch({"type": "track", "event": "visit", "anonymousId": "v1"})
-    assert (door.keys(), waiting(door)) == (["u1", "u2"], [("u1", "u2")])
-    assert door.shop.facts("u1", "visits7") == [1]
-
-
-def test_an_alias_makes_one_user_of_two_once_and_the_other_way_round_changes_nothing(door: Door) -> None:
-    door.batch(door.track("visit", "old", timestamp="2025-02-27T00:00:00Z"), door.track("visit", "new"))
-    alias = {"type": "alias", "userId": "new", "previousId": "old"}
-    for item in (alias, alias, {"type": "alias", "userId": "old", "previousId": "new"}):
-        door.batch(item)
-    assert door.keys() == ["old"]
-    assert door.shop.facts("new", "visits7") == [2]
-
-
-def test_an_alias_of_a_visitor_names_the_user(door: Door) -> None:
-    door.batch({"type": "track", "event": "visit", "anonymousId": "v1"}, {"type": "alias", "userId": "u1", "previousId": "v1"})
-    door.batch({"type": "alias", "userId": "u1", "previousId": "v2"}, {"type": "track", "event": "visit", "anonymousId": "v2"})
-    assert door.keys() == ["u1"]
-    assert door.shop.facts("u1", "visits7") == [2]
-
-
-def test_a_new_user_is_never_given_the_id_of_one_who_became_part_of_another(door: Door) -> None:
-    for n in range(3):
-        door.batch({"type": "track", "event": "visit", "anonymousId": f"v{n}"}, identify({}, anonymousId=f"v{n}", userId=f"u{n}"))
-        door.batch(identify({}, anonymousId=f"w{n}", userId=f"u{n}"))
-    door.batch(door.track("visit", "last"))
-    assert [door.shop.facts(f"u{n}", "visits7") for n in range(3)] == [[1]] * 3
-    assert door.keys() == ["last", "u0", "u1", "u2"]
-
-
-def test_two_users_who_say_the_same_identity_become_one(doors: Doors) -> None:
-    with doors.open(catalogue=CATALOGUE + "---\nidentities: {phone: private}\n") as door:
-        door.batch(identify({"phone": "13912345678"}), identify({"phone": "139-1234-5678"}, userId="u2"))
-        assert door.keys() == ["u1"]
 
 
 def test_an_event_of_the_engines_own_is_taken_from_a_key_that_may_operate(door: Door) -> None:
