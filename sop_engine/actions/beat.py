@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.clicking import next_judging, settle_clicks
 from sop_engine.actions.closing import close_periods, next_close
 from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
@@ -42,6 +43,8 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     escalate_overdue(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
+    if app.rehearsal is None:
+        settle_clicks(app, now)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
@@ -65,6 +68,7 @@ def next_moment(app: App, now: datetime) -> datetime:
             next_occasion(work),
             next_deadline(work),
             next_close(work),
+            next_judging(work),
         ]
     return max(now, min(t for t in times if t is not None))
 

@@ -43,6 +43,8 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
     if record.event == "benefit_used" and code:
         grant = grants.redeem(work.tx, code=code, at=record.at)
         found = None if grant is None else grant.touch_id
+    elif record.touch_id:
+        found = record.touch_id
     elif _text(record, "step"):
         sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)
         found = None if sent is None else sent[0]

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sop_engine.core.catalog import Alert, Attribute, Benefit, Calendar, Channel, Event, Goal, Report, Tag
 from sop_engine.core.conditions import Condition
 from sop_engine.core.forms import Hours, Length, Limit
+from sop_engine.core.links import LinkRules
 from sop_engine.core.metrics import Metric
 from sop_engine.core.playbook import Flow, Playbook
 from sop_engine.core.story import Story
@@ -55,6 +56,7 @@ class Settings:
     never_say: tuple[str, ...] = ()
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     profile: str = ""
+    links: LinkRules = field(default_factory=LinkRules)
 
 
 @dataclass(frozen=True, eq=False)  # two projects are the same only if they are one object: so they can be keys of caches

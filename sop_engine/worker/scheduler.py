@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.clicking import forget_links, settle_clicks
 from sop_engine.actions.closing import close_periods
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue
@@ -94,6 +95,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("invariants", "invariants", timedelta(minutes=10), ask),
         Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("escalate", "calendar", timedelta(seconds=30), escalate_overdue),
+        Job("clicks", "asking", RESCUE, settle_clicks),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
 
@@ -117,6 +119,7 @@ def tidy(app: App, now: datetime) -> None:
     with app.transaction() as tx:
         processes.forget(tx, now)
         attempts.forget_messages(tx, now - KEPT)
+    forget_links(app, now)
 
 
 @dataclass

@@ -1,0 +1,33 @@
+"""The tables of tracked links: where each leads, and who followed it. Same rules as tables.py."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+from sop_engine.store.columns import PERSONAL, instant, user_column
+
+PENDING = text("state = 'pending'")
+
+
+class LinkRow(SQLModel, table=True):
+    """A tracked link of a touch: its number and where it leads, fixed when the text was written."""
+
+    __tablename__ = "links"
+    touch_id: int = user_column(primary=True)
+    n: int = Field(primary_key=True)
+    name: str
+    url: str = Field(sa_column_kwargs={"info": PERSONAL})
+    at: datetime = instant(index=True)
+
+
+class ClickRow(SQLModel, table=True):
+    """That a link was followed: pending, then genuine or suspect (`why`); once per link."""
+
+    __tablename__ = "clicks"
+    __table_args__ = (Index("ix_clicks_pending", "at", sqlite_where=PENDING, postgresql_where=PENDING),)
+    touch_id: int = user_column(primary=True)
+    n: int = Field(primary_key=True)
+    state: str
+    why: str = ""
+    at: datetime = instant()
