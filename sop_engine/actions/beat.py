@@ -10,6 +10,7 @@ from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue, next_deadline
+from sop_engine.actions.feeding import feed, next_feeding
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
@@ -53,6 +54,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
         released, closed = released + more, closed + ended
         if not more and not ended:
             close_periods(app, now)
+            feed(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)
 
 
@@ -69,6 +71,7 @@ def next_moment(app: App, now: datetime) -> datetime:
             next_deadline(work),
             next_close(work),
             next_judging(work),
+            next_feeding(work),
         ]
     return max(now, min(t for t in times if t is not None))
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from sop_engine.actions.end import end_runs
+from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.outcome import lift
 from sop_engine.app import Work
 from sop_engine.core.deadlines import deadline
@@ -50,7 +51,8 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
         found = None if sent is None else sent[0]
     if found is not None:
         came = [KINDS[record.event], *(["delivered"] if record.event == "task_done" else [])]  # a task is delivered when it is done
-        touches.add_receipts(work.tx, [(found, kind, record.at) for kind in came])
+        fresh = {kind: touches.add_receipts(work.tx, [(found, kind, record.at)]) for kind in came}
+        tell_touches(work, fresh.get("delivered", []), "delivered")
         lift(work, {found: None})  # whoever opens it has got it
         if record.event == "task_done":
             consent.close_tasks(work.tx, user_id, "done", record.at, touch_id=found)

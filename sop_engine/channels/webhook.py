@@ -53,18 +53,21 @@ class Webhook:
 
     def send(self, message: Message) -> Receipt:
         """POST one message; raises DeliveryError. A repeat has the same `webhook-id`, by which the receiver knows it again."""
-        if not _KEY.fullmatch(message.key):
+        return self.post(message.key, message.now, payload(message))
+
+    def post(self, key: str, now: datetime, body: bytes) -> Receipt:
+        """POST a body under a key; raises DeliveryError."""
+        if not _KEY.fullmatch(key):
             raise CONTENT.error("the key holds a character that cannot stand in webhook-id")
-        body = payload(message)
         address = reachable(self._url, self._find, loopback=self._endpoint.loopback)
         headers = {
             **dict(self._endpoint.headers),
             "host": self._url.netloc.decode("ascii"),
             "content-type": "application/json",
             "accept-encoding": "identity",
-            "webhook-id": message.key,
-            "webhook-timestamp": str(int(message.now.timestamp())),
-            "webhook-signature": signed(self._endpoint.secrets, message.key, message.now, body),
+            "webhook-id": key,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signed(self._endpoint.secrets, key, now, body),
         }
         # Connect to the address that was checked, but ask for the certificate of the name.
         request = self._client.build_request(
@@ -75,7 +78,7 @@ class Webhook:
             extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
         )
         answer = exchange(self._client, request)
-        return read_answer(answer.status, answer.headers, answer.body, now=message.now)
+        return read_answer(answer.status, answer.headers, answer.body, now=now)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +12,9 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sop_engine.core.errors import BadInput
+from sop_engine.core.feeds import Feed
 from sop_engine.core.ladder import LEASE_S
-from sop_engine.settings.accounts import Account, Secret, WrittenRate, read_accounts, sentences
+from sop_engine.settings.accounts import Account, FeedAccount, Secret, WrittenRate, read_accounts, sentences
 
 HIDDEN = SecretStr("")
 
@@ -64,6 +66,12 @@ class Settings(BaseSettings):
     def accounts(self) -> Mapping[str, Account]:
         """What the file of accounts says, by channel."""
         return self._accounts
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The other systems that are told of what happens: those with a file always, the others when sending is live."""
+        found = {name: one for name, one in self._accounts.items() if isinstance(one, FeedAccount)}
+        return tuple(replace(one.feed, name=name) for name, one in found.items() if one.path or self.sending == "live")
 
     @property
     def signing_keys(self) -> Mapping[str, bytes]:

@@ -10,6 +10,7 @@ from sop_engine.actions.clicking import forget_links, settle_clicks
 from sop_engine.actions.closing import close_periods
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue
+from sop_engine.actions.feeding import feed, forget_told
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
@@ -96,6 +97,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("escalate", "calendar", timedelta(seconds=30), escalate_overdue),
         Job("clicks", "asking", RESCUE, settle_clicks),
+        Job("feed", "feeding", timedelta(seconds=5), feed),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
 
@@ -120,6 +122,7 @@ def tidy(app: App, now: datetime) -> None:
         processes.forget(tx, now)
         attempts.forget_messages(tx, now - KEPT)
     forget_links(app, now)
+    forget_told(app, now)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0013"
 down_revision = "0007"
@@ -33,3 +34,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_links_at", "links", ["at"], unique=False)
     op.create_index("ix_clicks_pending", "clicks", ["at"], unique=False, sqlite_where=PENDING, postgresql_where=PENDING)
+    op.create_table(
+        "feed",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("feed", sa.String(), nullable=False),
+        sa.Column("user_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_feed_user_id", "feed", ["user_id"], unique=False)
+    op.create_index("ix_feed_user", "feed", ["feed", "user_id", "id"], unique=False, sqlite_where=WAITING, postgresql_where=WAITING)
+    op.create_index("ix_feed_due", "feed", ["feed", "due_at", "id"], unique=False, sqlite_where=WAITING, postgresql_where=WAITING)
+    op.create_index("ix_feed_done", "feed", ["done_at"], unique=False)
