@@ -38,6 +38,10 @@ class WebhookSink:
         """POST one entry; the receiver knows a repeat by `webhook-id`."""
         self._hook.post(key, now, body)
 
+    def probe(self) -> str:
+        """Connect and check the certificate; raises DeliveryError."""
+        return self._hook.probe()
+
     def close(self) -> None:
         """Close the connections."""
         self._hook.close()
@@ -60,6 +64,12 @@ class FileSink:
                 os.close(fd)
         except OSError as error:
             raise CONFIGURATION.error(f"the file cannot be written ({type(error).__name__})") from error
+
+    def probe(self) -> str:
+        """Whether the folder is there; raises DeliveryError."""
+        if not self._path.parent.is_dir():
+            raise CONFIGURATION.error("the folder of the file is not there")
+        return "a file"
 
     def close(self) -> None:
         """Nothing is open."""

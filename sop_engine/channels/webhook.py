@@ -12,6 +12,7 @@ from typing import ClassVar
 from sop_engine.channels.calling import exchange, open_client
 from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, http_meaning
 from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.probing import probe_endpoint
 from sop_engine.channels.reach import Resolve, checked_url, reachable, resolve
 from sop_engine.channels.signature import secret_bytes, signed
 from sop_engine.core.errors import Refused
@@ -49,6 +50,7 @@ class Webhook:
         for name, value in endpoint.headers:
             _check_header(name, value)
         self._find = find
+        self._verify = verify
         self._client = open_client(verify=verify)
 
     def send(self, message: Message) -> Receipt:
@@ -79,6 +81,10 @@ class Webhook:
         )
         answer = exchange(self._client, request)
         return read_answer(answer.status, answer.headers, answer.body, now=now)
+
+    def probe(self) -> str:
+        """Connect and check the certificate; raises DeliveryError."""
+        return probe_endpoint(self._url, find=self._find, loopback=self._endpoint.loopback, verify=self._verify)
 
     def close(self) -> None:
         """Close the connections."""

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = Field(None, description="certificates to trust besides the system's, for a mail server of your own")
     smtp_rate: WrittenRate = Field("", description="the most mails the mail server takes, like 50/second or 1000/hour; empty: no limit")
     channels_file: Path | None = Field(None, description="TOML file with the account of each channel: addresses, names and secrets")
+    test_addresses: str = Field("", description="addresses, by commas, to which 'sop send-test' sends without asking")
     webhook_loopback: bool = Field(False, description="for development: webhooks and accounts may be on this machine, by http too")
     _accounts: dict[str, Account] = PrivateAttr(default_factory=dict)
 
