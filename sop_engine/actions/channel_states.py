@@ -93,7 +93,7 @@ def _opened(app: App, channel: catalog.Channel) -> Channel | str:
     from sop_engine.channels.registry import Sinks, build
 
     def nowhere(_message: object) -> str:
-        raise Refused("nothing is sent to look at a channel")
+        raise AssertionError("nothing is sent to look at a channel")
 
     try:
         return build(channel, app.settings.model_copy(update={"sending": "live"}), Sinks(outbox=nowhere, task=nowhere))

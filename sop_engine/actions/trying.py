@@ -13,6 +13,9 @@ from sop_engine.core.project import Project
 from sop_engine.store.halts import read_halts
 from sop_engine.store.stops import list_stopped
 
+NOT_NAMED = "nothing was sent: the address is not in SOP_TEST_ADDRESSES, and was not typed again."
+STOPPED = "sending is stopped: 'sop resume all' would allow it."
+
 
 def listed_addresses(app: App) -> list[str]:
     """The addresses to which tests go without asking."""
@@ -33,7 +36,7 @@ def send_test(app: App, project: Project, written: Preview, message: Message, *,
     if written.missing:
         raise Refused(f"'{written.template}' cannot be written: {written.missing}.")
     if not is_listed(app, message.to) and same_address(confirmed) != same_address(message.to):
-        raise Refused("nothing was sent: the address is not in SOP_TEST_ADDRESSES, and was not typed again.")
+        raise Refused(NOT_NAMED)
     _refuse_stopped(app, message.now)
     adapter = app.adapter(project.channels[written.channel])
     trial = Trial(adapter, [*listed_addresses(app), confirmed] if confirmed else listed_addresses(app))
@@ -67,4 +70,4 @@ def _refuse_stopped(app: App, now: datetime) -> None:
     if against:
         raise Refused(against)
     if stopped and app.settings.sending == "live":
-        raise Refused("sending is stopped: 'sop resume all' would allow it.")
+        raise Refused(STOPPED)
