@@ -14,6 +14,7 @@ from sop_engine.actions.feeding import feed, next_feeding
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
+from sop_engine.actions.sharing import next_sharing, settle_shares
 from sop_engine.app import App
 from sop_engine.core.calendar import midnight
 from sop_engine.store import queue, runs, touches
@@ -46,6 +47,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
     if app.rehearsal is None:
         settle_clicks(app, now)
+        settle_shares(app, now)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
@@ -72,6 +74,7 @@ def next_moment(app: App, now: datetime) -> datetime:
             next_close(work),
             next_judging(work),
             next_feeding(work),
+            next_sharing(work),
         ]
     return max(now, min(t for t in times if t is not None))
 

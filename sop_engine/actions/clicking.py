@@ -8,9 +8,9 @@ from sop_engine.actions.telling import tell
 from sop_engine.app import App, Work
 from sop_engine.core import tokens
 from sop_engine.core.errors import NotFound
-from sop_engine.core.links import PURPOSE, SIZE, TOGETHER, Visit, all_at_once, suspicion
+from sop_engine.core.links import PURPOSE, SIZE, TOGETHER, LinkRules, Visit, all_at_once, suspicion, with_token
 from sop_engine.core.records import EventRecord
-from sop_engine.store import links
+from sop_engine.store import links, shares
 from sop_engine.store.links import Click, Target
 from sop_engine.store.repeating import repeated
 
@@ -32,22 +32,22 @@ def follow(app: App, token: str, visit: Visit, now: datetime) -> Followed:
     if payload is None:
         return Followed(404)
     touch, _, number = payload.partition(".")
-    target, fallback = _look(app, int(touch), int(number), now)
+    target, rules = _look(app, int(touch), int(number), now)
     if target is None:
-        return Followed(302, fallback) if fallback else Followed(410)
+        return Followed(302, rules.fallback) if rules.fallback else Followed(410)
     _note(app, target, suspicion(visit, target.accepted_at, now), now)
-    return Followed(302, target.url)
+    return Followed(302, with_token(target.url, rules.share_as, token) if rules.share_as else target.url)
 
 
-def _look(app: App, touch_id: int, n: int, now: datetime) -> tuple[Target | None, str]:
+def _look(app: App, touch_id: int, n: int, now: datetime) -> tuple[Target | None, LinkRules]:
     try:
         with app.work(now) as work:
             rules = work.project.settings.links
             target = links.find(work.tx, touch_id, n)
     except NotFound:  # nothing was ever applied
-        return None, ""
+        return None, LinkRules()
     over = target is not None and target.at + timedelta(days=rules.keep.days or 0) < now
-    return None if over else target, rules.fallback
+    return None if over else target, rules
 
 
 def _note(app: App, target: Target, why: str, now: datetime) -> None:
@@ -91,7 +91,9 @@ def next_judging(work: Work) -> datetime | None:
 def forget_links(app: App, now: datetime) -> None:
     """Let go of links that work no more."""
     with app.work(now) as work:
-        links.forget(work.tx, now - timedelta(days=work.project.settings.links.keep.days or 0))
+        before = now - timedelta(days=work.project.settings.links.keep.days or 0)
+        links.forget(work.tx, before)
+        shares.forget(work.tx, before)
 
 
 def _clicked(click: Click, level: str) -> EventRecord:

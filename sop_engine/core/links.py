@@ -32,6 +32,7 @@ class LinkRules:
     utm_hosts: tuple[str, ...] = ()
     fallback: str = ""  # where a link leads whose message is not known any more
     keep: Length = field(default_factory=lambda: Length(days=180))
+    share_as: str = ""  # the name under which the page that is opened gets the link's own token
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ def with_utm(url: str, utm: Utm) -> str:
     marks = {"utm_source": utm.source, "utm_medium": MEDIUM, "utm_campaign": utm.campaign, "utm_content": utm.content}
     added = [f"{name}={quote(value, safe='')}" for name, value in marks.items() if name not in there]
     return base + (question or "?" if query or added else question) + "&".join([*([query] if query else []), *added]) + hash_sign + fragment
+
+
+def with_token(url: str, name: str, token: str) -> str:
+    """The address with the token of its link before the fragment, by which the page can say later which link was opened."""
+    whole, hash_sign, fragment = url.partition("#")
+    return f"{whole}{'&' if '?' in whole else '?'}{name}={token}{hash_sign}{fragment}"
 
 
 def header_of(url: str) -> str:

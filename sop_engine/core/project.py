@@ -27,6 +27,8 @@ BUILT_IN_EVENTS = (
     "task_failed",
     "benefit_used",
     "benefit_expired",
+    "link_opened",
+    "link_shared",
 )
 BUILT_IN_FIELDS = ("playbook", "level", "step", "template", "channel", "benefit", "code", "link", "text", "result")
 BUILT_IN_ATTRIBUTES = {"id": "text", "joined": "date", "timezone": "text", "locale": "text"}

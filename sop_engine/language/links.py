@@ -20,6 +20,9 @@ def read_links(node: Node, reader: Reader) -> LinkRules:
     fallback = read.get("fallback", "")
     if fallback and not fallback.startswith("https://"):
         reader.error(_place(node, "fallback"), 203, f"'{fallback}' is not an address. Write 'https://…'.")
+    share_as = read.get("share_as", "")
+    if share_as and not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", share_as):
+        reader.error(_place(node, "share_as"), 203, f"'{share_as}' is not the name of a parameter. Write 'sop_link'.")
     for key in ("hosts", "utm_hosts"):
         for host in read.get(key, ()):
             if not _HOST.fullmatch(host):

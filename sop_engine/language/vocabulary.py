@@ -61,6 +61,7 @@ LINKS = {
     "hosts": Key(many(TEXT), note="只跟踪这些域名 · only links to these hosts"),
     "utm_hosts": Key(many(TEXT), note="给这些域名加 UTM · hosts whose links get utm marks"),
     "fallback": Key(TEXT, note="消息已不在时去哪里 · where a link leads whose message is gone"),
+    "share_as": Key(TEXT, note="落地页收到的令牌参数名 · the parameter that tells the page which link was opened"),
     "keep": Key(DAYS, note="链接有效多久 · how long links work, at least 60d"),
 }
 ATTRIBUTE = {"type": Key(RAW, required=True), "sensitive": Key(FLAG), "note": _note}

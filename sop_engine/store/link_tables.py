@@ -31,3 +31,15 @@ class ClickRow(SQLModel, table=True):
     state: str
     why: str = ""
     at: datetime = instant()
+
+
+class ShareRow(SQLModel, table=True):
+    """That a user said to have opened a link, whoever it was sent to: pending, then told (both are) or nothing (it was their own)."""
+
+    __tablename__ = "shares"
+    __table_args__ = (Index("ix_shares_pending", "at", sqlite_where=PENDING, postgresql_where=PENDING),)
+    touch_id: int = user_column(primary=True)
+    opener: str = Field(primary_key=True, sa_column_kwargs={"info": PERSONAL})  # the shop's own id of the user
+    n: int
+    state: str
+    at: datetime = instant()

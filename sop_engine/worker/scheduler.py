@@ -16,6 +16,7 @@ from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.restored import Memory, watch_pulse
 from sop_engine.actions.scheduled import start_scheduled
+from sop_engine.actions.sharing import settle_shares
 from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
 from sop_engine.actions.telling import tell
@@ -97,6 +98,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("escalate", "calendar", timedelta(seconds=30), escalate_overdue),
         Job("clicks", "asking", RESCUE, settle_clicks),
+        Job("shares", "asking", RESCUE, settle_shares),
         Job("feed", "feeding", timedelta(seconds=5), feed),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]

@@ -32,6 +32,16 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("touch_id", "n"),
     )
+    op.create_table(
+        "shares",
+        sa.Column("touch_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("opener", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("touch_id", "opener"),
+    )
+    op.create_index("ix_shares_pending", "shares", ["at"], unique=False, sqlite_where=PENDING, postgresql_where=PENDING)
     op.create_index("ix_links_at", "links", ["at"], unique=False)
     op.create_index("ix_clicks_pending", "clicks", ["at"], unique=False, sqlite_where=PENDING, postgresql_where=PENDING)
     op.create_table(
