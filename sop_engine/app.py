@@ -234,6 +234,7 @@ class Work:
     now: datetime
     moments: Mapping[int, datetime] = field(default_factory=dict)  # by user, when it happened for them, if not now
     identified: set[int] = field(default_factory=set)  # users whose identities were set in this transaction
+    links: list[dict[str, object]] = field(default_factory=list)  # of the texts written in this transaction
 
     @property
     def project(self) -> Project:

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.clicking import next_judging, settle_clicks
 from sop_engine.actions.closing import close_periods, next_close
 from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue, next_deadline
+from sop_engine.actions.feeding import feed, next_feeding
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
+from sop_engine.actions.sharing import next_sharing, settle_shares
 from sop_engine.app import App
 from sop_engine.core.calendar import midnight
 from sop_engine.store import queue, runs, touches
@@ -42,6 +45,9 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     escalate_overdue(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
+    if app.rehearsal is None:
+        settle_clicks(app, now)
+        settle_shares(app, now)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
@@ -50,6 +56,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
         released, closed = released + more, closed + ended
         if not more and not ended:
             close_periods(app, now)
+            feed(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)
 
 
@@ -65,6 +72,9 @@ def next_moment(app: App, now: datetime) -> datetime:
             next_occasion(work),
             next_deadline(work),
             next_close(work),
+            next_judging(work),
+            next_feeding(work),
+            next_sharing(work),
         ]
     return max(now, min(t for t in times if t is not None))
 

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sop_engine.actions.gather import Item
 from sop_engine.actions.giving import Given, Purse
+from sop_engine.actions.linking import linker_for
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.channels.frozen import fingerprint, freeze
@@ -46,7 +47,9 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
     if code is None:
         return Skip("empty")
     values = {**act.facts, **(act.given.values(code) if act.given else {})}
-    links = {**dict(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}
+    names = (item.flow.playbook, item.step.name, item.run.variant or "")
+    linker = linker_for(work, template, channel, item.touch.id, names)
+    links = {**linker.named(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}
     locale = template.locale or item.project.settings.locale
     currency = item.project.settings.currency
     try:
@@ -55,11 +58,14 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         return Skip("unknown", str(missing))
     except RenderFailed as failed:
         return Skip("render", str(failed))
+    text = replace(text, text=linker.text(text.text, template.body))
     if channel is not None and channel.max_length and len(text.text) > channel.max_length:
         return Skip("too_long", f"{len(text.text)} characters, at most {channel.max_length}")
     said = forbidden_words(text.text, item.project.settings.never_say) if template.purpose != "internal" else ()
     if said:
         return Skip("render", f"would say {', '.join(said)}")
+    used = linker.used_in(f"{text.subject} {text.text}")
+    work.links += [{"touch_id": item.touch.id, "n": n, "name": name, "url": url, "at": work.now} for n, (name, url) in used.items()]
     return Message(
         key=_key(work, item, channel.name if channel else ""),
         now=work.now,

@@ -8,6 +8,7 @@ from sop_engine.actions.doctor_settings import Check, broker_checks, database_ch
 from sop_engine.actions.doctor_sources import ingestion_checks
 from sop_engine.actions.halting import refusal
 from sop_engine.actions.invariants import ask_invariants
+from sop_engine.actions.linking import lacking
 from sop_engine.app import App, Work
 from sop_engine.core.broker_report import BrokerReport
 from sop_engine.core.errors import NotFound
@@ -62,7 +63,13 @@ def _sending(work: Work) -> Iterator[Check]:
     yield Check("instance", "failed" if against else "good", against or f"{halts.name}; sending is {mode}")
     stops = list_stopped(work.tx)
     told = "; ".join(f"{s.scope} since {s.at:%Y-%m-%d %H:%M} UTC by {s.by}: {s.why}" for s in stops)
+    lacks = lacking(work.project.settings.links, work.app.settings)
+    yield Check("links", "warning" if lacks else "good", lacks or _links(work))
     yield Check("stops", "warning" if stops else "good", told or "nothing is stopped")
+
+
+def _links(work: Work) -> str:
+    return "tracked" if work.project.settings.links.tracked else "not tracked: the project says nothing of links, or 'tracked: false'"
 
 
 def _leading(work: Work, broker: BrokerReport | None) -> Iterator[Check]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sop_engine.actions.feeding import tell_ended, tell_goals
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value, holds, refs_of
 from sop_engine.core.enrolment import ending_exit, goal_counts
@@ -69,6 +70,8 @@ class Endings:
         """Store everything collected."""
         runs.note_goals(work.tx, self.goals)
         runs.note_counted(work.tx, self.counted)
+        own = [(run, flow.goal.name, at) for run, at, _ in self.goals if (flow := flow_of(work, run)) is not None and flow.goal is not None]
+        tell_goals(work, [*own, *self.counted])
         touches.add_touches(work.tx, self.rows)
         for reason, listed in self.by_reason.items():
             end_runs(work, listed, reason)
@@ -124,6 +127,7 @@ def end_runs(work: Work, ended: Sequence[Run], reason: str) -> None:
     if not ids:
         return
     touches_of = touches.touches_of_runs(work.tx, ids)
+    tell_ended(work, ended, reason)
     runs.end_runs(work.tx, {run.id: (run.user_id, work.moment(run.user_id)) for run in ended}, reason)
     kept = [(run, flow) for run in ended if (flow := flow_of(work, run)) is not None]
     flows = {run.id: flow for run, flow in kept}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from sop_engine.actions.end import Endings, flow_of
+from sop_engine.actions.feeding import tell_movers
 from sop_engine.actions.fresh import expired_models
 from sop_engine.actions.place import Cause, ask_runs, follow
 from sop_engine.app import Work
@@ -63,6 +64,7 @@ def place_span(work: Work, span: Span | None, cause: str, *, may_start: bool = T
             continue
         watched = followed and model.name in work.live.interest.by_model
         movers = placements.place(work.tx, given, model, scope, work.now, cause=cause, release=work.live.release, stream=watched)
+        tell_movers(work, model.name, cause)
         for move in movers:
             moved.setdefault(move.user_id, []).append(move)
     for users in pages(sorted(moved)):

@@ -20,7 +20,7 @@ from sop_engine.core.interest import QUIET
 from sop_engine.core.models import watched
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Touch
-from sop_engine.store import attempts, circuits, grants, queue, stops, touches, waits
+from sop_engine.store import attempts, circuits, grants, links, queue, stops, touches, waits
 from sop_engine.store.attempts import Attempt
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import take_turns
@@ -61,6 +61,7 @@ def intend(work: Work, queued: list[Touch]) -> list[Intent]:
         _decide(work, known, purse, item, batch)
     touches.write(work.tx, "queued", batch.rows)
     attempts.begin(work.tx, batch.attempts)
+    links.add(work.tx, work.links)
     finish(work, batch.done)
     cp("before_intent_commit")
     return batch.intents

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sop_engine.actions.end import refresh_close
+from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.gather import Item, gather
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.start import timing_of
@@ -119,8 +120,8 @@ def _write(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
                 done.append(Done(item, str(row["state"]), answer.reason, work.now))
     touches.write(work.tx, "sending", rows)
     _codes(work, rows)
-    touches.add_receipts(work.tx, receipts)
     finish(work, done)
+    tell_touches(work, touches.add_receipts(work.tx, receipts), "delivered")
 
 
 def _after_error(work: Work, item: Item, error: DeliveryError) -> dict[str, object]:
@@ -158,6 +159,7 @@ def finish(work: Work, done: Sequence[Done]) -> None:
     """After touches ended: plan what waited for them and the next of repeated steps, set what the step sets, see whether runs are over."""
     if not done:
         return
+    tell_touches(work, [d.item.touch.id for d in done])
     silent = [d.item.touch.id for d in done if d.state == "sent" and d.item.step.send is None]
     if silent:
         grants.settle(work.tx, silent, "issued")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sop_engine.actions.end import Endings, end_by_facts, flow_of, reads_steps, steps_seen, windows_of
+from sop_engine.actions.feeding import tell_moves
 from sop_engine.actions.fresh import expired_models
 from sop_engine.actions.start import Candidate, start_runs
 from sop_engine.app import Work
@@ -65,6 +66,7 @@ def move_users(work: Work, user_ids: Sequence[int], cause: Cause) -> list[Moved]
 
 def _store(work: Work, moved: list[Moved], cause: Cause) -> list[Moved]:
     levels.write_moves(work.tx, moved, cause=cause.word, events=cause.events, release=work.live.release)
+    tell_moves(work, moved, cause.word)
     return moved
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
+from sop_engine.actions.linking import linker_to_show
 from sop_engine.app import Work
 from sop_engine.core.catalog import Benefit
 from sop_engine.core.conditions import Value
@@ -44,12 +45,13 @@ def preview_for(work: Work, project: Project, name: str, key: str) -> list[Previ
 def _written(project: Project, template: Template, values: Mapping[str, Value | None]) -> Preview:
     channel = project.channels[template.channel]
     locale = template.locale or project.settings.locale
-    links = {**{name: address for name, address in template.links}, "unsubscribe": "https://…/u/1"}
+    linker = linker_to_show(project, template)
+    links = {**linker.named(template.links), "unsubscribe": "https://…/u/1"}
     subject = text = missing = ""
     fallbacks: tuple[tuple[str, str], ...] = ()
     try:
         done = render(template, values, locale=locale, links=links, currency=project.settings.currency)
-        subject, text = done.subject, done.text
+        subject, text = done.subject, linker.text(done.text, template.body)
         stands = dict(template.variables)
         fallbacks = tuple((name, stands.get(name) or "") for name in done.fallbacks)
     except (MissingVariable, RenderFailed) as error:

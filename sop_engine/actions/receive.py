@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from sop_engine.actions.end import end_runs
+from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.outcome import lift
 from sop_engine.app import Work
+from sop_engine.core import tokens
 from sop_engine.core.deadlines import deadline
+from sop_engine.core.links import PURPOSE, SIZE
 from sop_engine.core.records import EventRecord
 from sop_engine.rendering import render
-from sop_engine.store import consent, facts, grants, outbox, runs, touches
+from sop_engine.store import consent, facts, grants, outbox, runs, shares, touches
 from sop_engine.store.scope import Scope
 
 KINDS = {
@@ -43,12 +46,15 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
     if record.event == "benefit_used" and code:
         grant = grants.redeem(work.tx, code=code, at=record.at)
         found = None if grant is None else grant.touch_id
+    elif record.touch_id:
+        found = record.touch_id
     elif _text(record, "step"):
         sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)
         found = None if sent is None else sent[0]
     if found is not None:
         came = [KINDS[record.event], *(["delivered"] if record.event == "task_done" else [])]  # a task is delivered when it is done
-        touches.add_receipts(work.tx, [(found, kind, record.at) for kind in came])
+        fresh = {kind: touches.add_receipts(work.tx, [(found, kind, record.at)]) for kind in came}
+        tell_touches(work, fresh.get("delivered", []), "delivered")
         lift(work, {found: None})  # whoever opens it has got it
         if record.event == "task_done":
             consent.close_tasks(work.tx, user_id, "done", record.at, touch_id=found)
@@ -94,10 +100,19 @@ def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> No
     outbox.add_task(work.tx, outbox.Task(f"handoff:{event_id}", user_id, "", text, due, channel=channel.name), work.now)
 
 
+def _link_opened(work: Work, _event_id: int, _user_id: int, record: EventRecord) -> None:
+    """The page that was opened says who opened it: `code` is the token of the link. A forged one is nothing."""
+    payload = tokens.read(work.app.settings.signing_keys, _text(record, "code"), PURPOSE, SIZE)
+    if payload is not None:
+        touch, _, number = payload.partition(".")
+        shares.note(work.tx, int(touch), int(number), record.user_key, record.at)
+
+
 _ACTIONS: Mapping[str, Callable[[Work, int, int, EventRecord], None]] = {
     "unsubscribed": _unsubscribed,
     "blocked": _blocked,
     "replied": _replied,
     "task_done": _task_done,
     "task_failed": _task_failed,
+    "link_opened": _link_opened,
 }

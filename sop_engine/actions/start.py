@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
+from sop_engine.actions.feeding import tell_started
 from sop_engine.actions.ramping import Opening
 from sop_engine.actions.winners import Winner, winners
 from sop_engine.app import Work
@@ -183,6 +184,8 @@ class _Arms:
 
 def _write(work: Work, ready: Sequence[Ready]) -> int:
     ids = runs.add_runs(work.tx, [r.new for r in ready])
+    begun = [(i, r.new.user_id, r.new.flow, r.new.version, r.new.variant) for i, r in zip(ids, ready, strict=True) if i is not None]
+    tell_started(work, begun)
     rows = [
         touches.touch_row(_texts_of(work, r), run_id, r.new.user_id, r.candidate.flow, w)
         for run_id, r in zip(ids, ready, strict=True)

@@ -63,6 +63,11 @@ class Email:
         self._open: set[smtplib.SMTP] = set()
         self._failures = 0
 
+    def probe(self) -> str:
+        """Connect, encrypt and log in; raises DeliveryError."""
+        leave(connect(self._relay, hello=parseaddr(self._sender)[1].rpartition("@")[2]))
+        return "connected and logged in" if self._relay.user else "connected"
+
     def send(self, message: Message) -> Receipt:
         """Hand over one mail; the receipt holds the relay's answer, which names the mail in its log. Raises DeliveryError."""
         to = email_address(message.to)

@@ -12,6 +12,7 @@ from typing import ClassVar
 from sop_engine.channels.calling import exchange, open_client
 from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, http_meaning
 from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.probing import probe_endpoint
 from sop_engine.channels.reach import Resolve, checked_url, reachable, resolve
 from sop_engine.channels.signature import secret_bytes, signed
 from sop_engine.core.errors import Refused
@@ -49,22 +50,26 @@ class Webhook:
         for name, value in endpoint.headers:
             _check_header(name, value)
         self._find = find
+        self._verify = verify
         self._client = open_client(verify=verify)
 
     def send(self, message: Message) -> Receipt:
         """POST one message; raises DeliveryError. A repeat has the same `webhook-id`, by which the receiver knows it again."""
-        if not _KEY.fullmatch(message.key):
+        return self.post(message.key, message.now, payload(message))
+
+    def post(self, key: str, now: datetime, body: bytes) -> Receipt:
+        """POST a body under a key; raises DeliveryError."""
+        if not _KEY.fullmatch(key):
             raise CONTENT.error("the key holds a character that cannot stand in webhook-id")
-        body = payload(message)
         address = reachable(self._url, self._find, loopback=self._endpoint.loopback)
         headers = {
             **dict(self._endpoint.headers),
             "host": self._url.netloc.decode("ascii"),
             "content-type": "application/json",
             "accept-encoding": "identity",
-            "webhook-id": message.key,
-            "webhook-timestamp": str(int(message.now.timestamp())),
-            "webhook-signature": signed(self._endpoint.secrets, message.key, message.now, body),
+            "webhook-id": key,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signed(self._endpoint.secrets, key, now, body),
         }
         # Connect to the address that was checked, but ask for the certificate of the name.
         request = self._client.build_request(
@@ -75,7 +80,11 @@ class Webhook:
             extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
         )
         answer = exchange(self._client, request)
-        return read_answer(answer.status, answer.headers, answer.body, now=message.now)
+        return read_answer(answer.status, answer.headers, answer.body, now=now)
+
+    def probe(self) -> str:
+        """Connect and check the certificate; raises DeliveryError."""
+        return probe_endpoint(self._url, find=self._find, loopback=self._endpoint.loopback, verify=self._verify)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from sop_engine.cli.opening import HERE, Folder, check_folder
 from sop_engine.cli.output import AsJson, many, warn
 from sop_engine.cli.problems import WRITERS, in_text, summary
 from sop_engine.core.errors import NotFound, Problem
+
+if TYPE_CHECKING:
+    from sop_engine.core.project import Project
 
 
 class Format(StrEnum):
@@ -53,6 +56,18 @@ def check(
         warn(f"{many(hidden, 'error')} in other files; the advice about files without errors comes when there are none.")
     if checked.project is None:
         raise typer.Exit(1)
+    _say_what_links_lack(project, checked.project)
+
+
+def _say_what_links_lack(folder: Path, project: "Project") -> None:
+    """Tracked links need an address and a key that no file of the project holds."""
+    if not project.settings.links.tracked:
+        return
+    from sop_engine.actions.linking import lacking
+    from sop_engine.settings import load
+
+    if told := lacking(project.settings.links, load(folder)):
+        warn(f"{told}.")
 
 
 def _print(shown: Sequence[Problem], form: Format, files: int) -> None:

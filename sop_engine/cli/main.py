@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from sop_engine.cli import (
     applying,
     backtesting,
+    channelling,
     checking,
     comparing,
     counting,
@@ -132,6 +133,7 @@ for part in (
     wayfinding,
     merging,
     examining,
+    channelling,
     backtesting,
     demo,
 ):

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
+from sop_engine.console import link_routes
 from sop_engine.console.ingest_routes import ingest_router
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
@@ -53,6 +54,8 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
         if signs is None:
             return _json({"error": "the database is not at this version: run 'sop db upgrade'"}, False)
         return Response(exposition(signs), media_type=CONTENT_TYPE_LATEST)
+
+    link_routes.add_to(web, app, now)
 
     @web.exception_handler(Exception)
     def unforeseen(_request: Request, error: Exception) -> JSONResponse:

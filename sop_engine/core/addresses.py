@@ -28,3 +28,8 @@ def email_address(text: str) -> str | None:
         return None
     good = at and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain) and len(local) + len(domain) < 254
     return f"{local}@{domain}" if good else None
+
+
+def same_address(text: str) -> str:
+    """The form in which two spellings of one address are equal: of an e-mail address or phone its normal form, else the text itself."""
+    return email_address(text) or phone_e164(text) or text.strip()

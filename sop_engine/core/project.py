@@ -10,6 +10,7 @@ from sop_engine.core.catalog import Alert, Attribute, Benefit, Calendar, Channel
 from sop_engine.core.conditions import Condition
 from sop_engine.core.forms import Hours, Length, Limit
 from sop_engine.core.ingest_map import Foreign
+from sop_engine.core.links import LinkRules
 from sop_engine.core.metrics import Metric
 from sop_engine.core.playbook import Flow, Playbook
 from sop_engine.core.story import Story
@@ -27,6 +28,8 @@ BUILT_IN_EVENTS = (
     "task_failed",
     "benefit_used",
     "benefit_expired",
+    "link_opened",
+    "link_shared",
 )
 BUILT_IN_FIELDS = ("playbook", "level", "step", "template", "channel", "benefit", "code", "link", "text", "result")
 BUILT_IN_ATTRIBUTES = {"id": "text", "joined": "date", "timezone": "text", "locale": "text"}
@@ -56,6 +59,7 @@ class Settings:
     never_say: tuple[str, ...] = ()
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     profile: str = ""
+    links: LinkRules = field(default_factory=LinkRules)
 
 
 @dataclass(frozen=True, eq=False)  # two projects are the same only if they are one object: so they can be keys of caches

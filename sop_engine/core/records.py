@@ -34,6 +34,7 @@ class EventRecord:
     source: str = "import"
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  # stored with the fields; no rule reads it
     context: Mapping[str, Any] | None = field(default=None, repr=False)  # stays with the event; no rule reads it
+    touch_id: int = 0  # of our own message that it is about, where that is known
     profile: "Said | None" = field(default=None, repr=False)  # what it says about the user beside having happened
 
 

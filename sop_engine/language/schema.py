@@ -21,6 +21,7 @@ from sop_engine.language.vocabulary import (
     INPUT,
     LEVEL,
     LINE,
+    LINKS,
     METRIC,
     PLAYBOOK,
     PROJECT,
@@ -41,6 +42,7 @@ _COLLECTIONS = {
 }  # fmt: skip
 _TABLES = {
     "level": LEVEL, "step": STEP, "start": START, "experiment": EXPERIMENT, "goal": GOAL, "line": LINE, "past": HISTORY, "input": INPUT,
+    "links": LINKS,
 }  # fmt: skip
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
 
@@ -118,7 +120,7 @@ class _Writer:
         if kind.schema or kind.listed:
             return {}
         inner = {"steps": "step", "levels": "level", "inputs": "input"}
-        whole = {"start": "start", "experiment": "experiment"}
+        whole = {"start": "start", "experiment": "experiment", "links": "links"}
         lists = {"story": "line", "history": "past"}
         if name in inner:
             return {"type": "object", "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{inner[name]}"}, _TEXT]}}

@@ -6,6 +6,7 @@ from typing import Any
 from sop_engine.core.project import Settings
 from sop_engine.language.documents import Documents
 from sop_engine.language.facts import event_field
+from sop_engine.language.links import read_links
 from sop_engine.language.names import no_such, normal
 from sop_engine.language.reader import Reader
 from sop_engine.language.report import Place
@@ -31,6 +32,7 @@ def read_settings(documents: Documents, reader: Reader) -> Settings | None:
     if "activity" in values:
         names = reader.names
         values["activity"] = tuple(dict.fromkeys(leaf for name in values["activity"] for leaf in names.leaves(name)))
+    values["links"] = read_links(values["links"], reader) if "links" in values else None
     values["profiles"] = _profiles(values.get("profiles"), reader)
     values["profile"] = _profile(values.get("profile"), values["profiles"], reader)
     return _settings(values)

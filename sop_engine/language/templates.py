@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sop_engine.core.catalog import Channel
+from sop_engine.core.links import is_on
 from sop_engine.core.project import Project
 from sop_engine.core.template import Template
 from sop_engine.core.wording import forbidden_words
@@ -92,10 +93,13 @@ class _File:
         return template if template.name else None
 
     def _links(self) -> tuple[tuple[str, str], ...]:
-        pairs = self.matter.pairs("links")
+        pairs, hosts = self.matter.pairs("links"), self.catalogue.settings.links.hosts
         for _, address in pairs:
             if not address.value.startswith(("https://", "http://")):
                 self.matter.report.add(address.place, 203, f"'{address.value}' is not an address. Write 'https://…'.")
+            elif hosts and not is_on(address.value, hosts):
+                sentence = f"'{address.value}' is on no host of the project's 'links: hosts'. It can be: {', '.join(hosts)}."
+                self.matter.report.add(address.place, 203, sentence)
         return tuple((normal(name.value), address.value) for name, address in pairs)
 
     def _check(self, template: Template, texts: list[tuple[Part, Text]]) -> None:

@@ -52,9 +52,18 @@ PROJECT = {
     "on_reply": Key(RAW, note="用户回复后生成的人工任务 · the task made when a user replies"),
     "content_types": Key(many(TEXT), note="允许的内容类型 · allowed content types"),
     "never_say": Key(many(TEXT), note="用户永远不该读到的词 · words no user may read"),
+    "links": Key(RAW, note="链接：是否跟踪、哪些域名 · which links are followed through us"),
     "profiles": Key(RAW, note="维度清单 · dimensions that rules may read"),
     "profile": Key(RAW, note="选用哪个维度清单 · the profile in use"),
     "note": _note,
+}
+LINKS = {
+    "tracked": Key(FLAG, note="是否跟踪点击 · whether clicks are tracked"),
+    "hosts": Key(many(TEXT), note="只跟踪这些域名 · only links to these hosts"),
+    "utm_hosts": Key(many(TEXT), note="给这些域名加 UTM · hosts whose links get utm marks"),
+    "fallback": Key(TEXT, note="消息已不在时去哪里 · where a link leads whose message is gone"),
+    "share_as": Key(TEXT, note="落地页收到的令牌参数名 · the parameter that tells the page which link was opened"),
+    "keep": Key(DAYS, note="链接有效多久 · how long links work, at least 60d"),
 }
 ATTRIBUTE = {"type": Key(RAW, required=True), "sensitive": Key(FLAG), "note": _note}
 INGEST = {

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +12,9 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sop_engine.core.errors import BadInput
+from sop_engine.core.feeds import Feed
 from sop_engine.core.ladder import LEASE_S
-from sop_engine.settings.accounts import Account, Secret, WrittenRate, read_accounts, sentences
+from sop_engine.settings.accounts import Account, FeedAccount, Secret, WrittenRate, read_accounts, sentences
 
 HIDDEN = SecretStr("")
 
@@ -60,6 +62,7 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = Field(None, description="certificates to trust besides the system's, for a mail server of your own")
     smtp_rate: WrittenRate = Field("", description="the most mails the mail server takes, like 50/second or 1000/hour; empty: no limit")
     channels_file: Path | None = Field(None, description="TOML file with the account of each channel: addresses, names and secrets")
+    test_addresses: str = Field("", description="addresses, by commas, to which 'sop send-test' sends without asking")
     webhook_loopback: bool = Field(False, description="for development: webhooks and accounts may be on this machine, by http too")
     _accounts: dict[str, Account] = PrivateAttr(default_factory=dict)
 
@@ -67,6 +70,12 @@ class Settings(BaseSettings):
     def accounts(self) -> Mapping[str, Account]:
         """What the file of accounts says, by channel."""
         return self._accounts
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The other systems that are told of what happens: those with a file always, the others when sending is live."""
+        found = {name: one for name, one in self._accounts.items() if isinstance(one, FeedAccount)}
+        return tuple(replace(one.feed, name=name) for name, one in found.items() if one.path or self.sending == "live")
 
     @property
     def signing_keys(self) -> Mapping[str, bytes]:

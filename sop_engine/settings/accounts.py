@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from sop_engine.core.errors import BadInput
+from sop_engine.core.feeds import TELLS, Feed, Subject
 from sop_engine.core.rates import rate_of
 
 
@@ -57,6 +58,26 @@ class WebhookAccount(Account):
     secret: SecretStr = Field(description="signs what is sent: env:NAME or file:PATH")
     old_secret: SecretStr | None = Field(None, description="signs besides until the receiver knows the new one: env:NAME or file:PATH")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="further headers, names in small letters")
+
+
+class FeedAccount(Account):
+    """Another system that is told of moves, outcomes, runs and goals: over a signed webhook, or in a file."""
+
+    OPEN: ClassVar[frozenset[str]] = frozenset({"url", "headers"})
+
+    via: Literal["feed"]
+    url: SecretStr | None = Field(None, description="where it is told; env:NAME or file:PATH if it holds a token")
+    path: str = Field("", description="instead of an address: a file that gets a line of JSON for each entry")
+    secret: SecretStr | None = Field(None, description="signs what is sent to `url`: env:NAME or file:PATH")
+    old_secret: SecretStr | None = Field(None, description="signs besides until the receiver knows the new one: env:NAME or file:PATH")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="further headers, names in small letters")
+    tells: tuple[Subject, ...] = Field(TELLS, description="what it is told of: level, touch, run, goal")
+    models: tuple[str, ...] = Field((), description="only moves in these tiers; none named: in all")
+
+    @property
+    def feed(self) -> Feed:
+        """What it wants to be told, without a name."""
+        return Feed("", self.tells, self.models)
 
 
 class AliyunSmsAccount(Account):
@@ -115,6 +136,7 @@ class WechatAccount(Account):
 
 KINDS: Mapping[str, type[Account]] = {
     "webhook": WebhookAccount,
+    "feed": FeedAccount,
     "aliyun_sms": AliyunSmsAccount,
     "tencent_sms": TencentSmsAccount,
     "wecom_customer": WecomAccount,

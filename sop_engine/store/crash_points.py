@@ -11,6 +11,7 @@ POINTS: Mapping[str, str] = {
     "before_settle": "all providers of the round have answered, and nothing is settled",
     "before_settle_commit": "outcomes are written, and the transaction is open",
     "after_settle_commit": "outcomes are stored, and what they are as events is not",
+    "after_feeding": "other systems have answered, and nothing is stored",
     "before_rescue_commit": "expired leases are taken back, and the transaction is open",
     "after_asking": "a provider has said what became of a key, and nothing is stored",
     "before_resolve_commit": "unknown outcomes are decided, and the transaction is open",

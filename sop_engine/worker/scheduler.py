@@ -6,14 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sop_engine.actions.catch_up import catch_up
+from sop_engine.actions.clicking import forget_links, settle_clicks
 from sop_engine.actions.closing import close_periods
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue
+from sop_engine.actions.feeding import feed, forget_told
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.restored import Memory, watch_pulse
 from sop_engine.actions.scheduled import start_scheduled
+from sop_engine.actions.sharing import settle_shares
 from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
 from sop_engine.actions.telling import tell
@@ -94,6 +97,9 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("invariants", "invariants", timedelta(minutes=10), ask),
         Job("tidy", "watching", timedelta(hours=1), tidy),
         Job("escalate", "calendar", timedelta(seconds=30), escalate_overdue),
+        Job("clicks", "asking", RESCUE, settle_clicks),
+        Job("shares", "asking", RESCUE, settle_shares),
+        Job("feed", "feeding", timedelta(seconds=5), feed),
         Job("close", "calendar", timedelta(seconds=5), close),
     ]
 
@@ -117,6 +123,8 @@ def tidy(app: App, now: datetime) -> None:
     with app.transaction() as tx:
         processes.forget(tx, now)
         attempts.forget_messages(tx, now - KEPT)
+    forget_links(app, now)
+    forget_told(app, now)
 
 
 @dataclass

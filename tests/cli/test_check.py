@@ -135,3 +135,13 @@ def test_colours_are_for_terminals_and_never_against_ones_will(monkeypatch: pyte
     assert paint("error", "red") == "\x1b[31merror\x1b[0m"
     monkeypatch.setenv("NO_COLOR", "1")
     assert paint("error", "red") == "error"
+
+
+def test_tracked_links_without_an_address_or_a_key_are_told_of(fresh: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = fresh.folder / "playbooks" / "00-project.yml"
+    file.write_text(file.read_text("utf-8").replace("\ntimezone:", "\nlinks: {keep: 90d}\ntimezone:", 1), "utf-8")
+    assert "set SOP_PUBLIC_URL and SOP_SIGNING_KEY" in fresh.sop("check").err
+    monkeypatch.setenv("SOP_PUBLIC_URL", "https://go.example.com")
+    assert "set SOP_SIGNING_KEY" in fresh.sop("check").err
+    monkeypatch.setenv("SOP_SIGNING_KEY", "k" * 32)
+    assert "SOP_" not in fresh.sop("check").err
