@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from sop_engine.core.catalog import Channel
+from sop_engine.core.sms import ONE, SMS, sms_parts
 from sop_engine.core.template import Template
-from sop_engine.core.wording import ONE_SMS, offer_words, sms_parts
+from sop_engine.core.wording import offer_words
 from sop_engine.language.front_matter import FrontMatter, Part
 from sop_engine.language.names import normal
 from sop_engine.language.template_names import Readable
@@ -42,8 +43,8 @@ def _length(template: Template, matter: FrontMatter, text: Text, readable: Reada
         sentence = f"this becomes about {longest} characters long, and '{channel.name}' allows {channel.max_length}. Shorten it."
         matter.report.warn(place, 507, sentence)
     parts = sms_parts("字" * longest)
-    if channel.via.endswith("_sms") and parts > 1:
-        sentence = f"this becomes about {longest} characters long: {parts} messages instead of one of up to {ONE_SMS}."
+    if channel.via in SMS and parts > 1:
+        sentence = f"this becomes about {longest} characters long: {parts} messages instead of one of up to {ONE}."
         matter.report.inform(place, 708, sentence)
 
 
