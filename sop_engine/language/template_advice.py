@@ -13,7 +13,7 @@ from sop_engine.language.template_parts import Text, Use
 
 
 def advise(template: Template, matter: FrontMatter, texts: Sequence[tuple[Part, Text]], readable: Readable, channel: Channel) -> None:
-    """Add the warnings 502, 507 and 716 and the infos 708 and 709 for a template without mistakes."""
+    """Add the warnings 502, 507, 708 and 716 and the info 709 for a template without mistakes."""
     _unused(template, matter)
     _length(template, matter, texts[-1][1], readable, channel)
     if template.purpose == "service":
@@ -45,7 +45,7 @@ def _length(template: Template, matter: FrontMatter, text: Text, readable: Reada
     parts = sms_parts("字" * longest)
     if channel.via in SMS and parts > 1:
         sentence = f"this becomes about {longest} characters long: {parts} messages instead of one of up to {ONE}."
-        matter.report.inform(place, 708, sentence)
+        matter.report.warn(place, 708, sentence)
 
 
 def _offers(matter: FrontMatter, texts: Sequence[tuple[Part, Text]]) -> None:
