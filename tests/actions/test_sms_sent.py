@@ -4,11 +4,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from functools import cache
 from types import SimpleNamespace
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from sop_engine.actions.apply import Options, apply
@@ -16,83 +14,15 @@ from sop_engine.actions.beat import advance, beat
 from sop_engine.actions.ingest import record_events
 from sop_engine.app import App, adapter_for
 from sop_engine.channels.aliyun_sms import AliyunSms
-from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord, UserRecord
-from sop_engine.language.load import load
 from sop_engine.settings import Settings
-from sop_engine.settings.accounts import Account, AliyunSmsAccount, TencentSmsAccount
 from sop_engine.store import attempts, crash_points, grants, touches
 from sop_engine.store import users as store_users
-from tests.builders import at
+from tests.actions.sms_shop import ALIYUN_FILES, BEGUN, DUE, TENCENT_FILES, by_aliyun, by_tencent, loaded
 from tests.channels.sms import hurried
 from tests.conftest import sqlite_copy
-from tests.fakes import aliyun, tencent
 from tests.fakes.aliyun import Aliyun
 from tests.fakes.tencent import Tencent
-
-BEGUN, DUE = at("2025-03-01 20:00"), at("2025-04-15 10:00")
-BOOK = """
-project: 店
-timezone: Asia/Shanghai
-purchase: order.amount
-activity: [visit, order]
-content_types: [优惠]
----
-attributes: {昵称: text, 手机号: phone}
----
-events:
-  visit: {}
-  order: {order_id: text, amount: number}
----
-channels:
-  短信: {via: aliyun_sms, to: 手机号}
----
-benefits:
-  回归券: {pool: BACK, worth: 50, min_spend: 199, valid: 14d, limit: 1 per 180d, budget: 80000 per 30d}
----
-playbook: 沉默45天唤醒
-intent: win_back
-start: {event: visit}
-goal: {event: order, within: 30d}
-again: after 30d
-steps:
-  第45天唤醒: {at: day 45 10:00, give: 回归券, send: 唤醒_短信}
-"""
-TEXT = """---
-template: 唤醒_短信
-channel: 短信
-purpose: marketing
-content_type: 优惠
-provider_template: SMS_45
-provider_vars:
-  name: 昵称
-  least: benefit.min_spend
-  off: benefit.worth
-  code: benefit.code
-  until: benefit.expires
-variables:
-  昵称: 老朋友
-  benefit.min_spend: required
-  benefit.worth: required
-  benefit.code: required
-  benefit.expires: required
----
-【某品牌】{{ 昵称 }}，满{{ benefit.min_spend | number }}减{{ benefit.worth | number }}，码{{ benefit.code }}，
-至{{ benefit.expires | date }}。拒收请回复R
-"""
-BY_TENCENT = (
-    TEXT.replace("SMS_45", '"1145"').replace("  name:", "  1:").replace("  least:", "  2:").replace("  off:", "  3:")
-    .replace("  code:", "  4:").replace("  until:", "  5:")
-    .replace("benefit.code: required", "benefit.code: required    # allow SOP727: 老账号")
-    .replace("benefit.expires: required", "benefit.expires: required    # allow SOP727: 老账号")
-)  # fmt: skip
-ALIYUN_FILES = {"playbooks/a.yml": BOOK, "templates/a.md": TEXT}
-TENCENT_FILES = {"playbooks/a.yml": BOOK.replace("aliyun_sms", "tencent_sms"), "templates/a.md": BY_TENCENT}
-
-
-@cache
-def _loaded(files: tuple[tuple[str, str], ...]) -> Project:
-    return load(dict(files))
 
 
 class Died(BaseException):
@@ -106,32 +36,8 @@ def fake() -> Iterator[Aliyun]:
         yield provider
 
 
-def settings(url: str) -> Settings:
-    secret = SecretStr
-    accounts: dict[str, Account] = {
-        "短信": AliyunSmsAccount(
-            via="aliyun_sms", access_key_id=secret(aliyun.ID), access_key_secret=secret(aliyun.SECRET), sign=aliyun.SIGN, endpoint=url
-        )
-    }
-    return live(accounts)
-
-
-def by_tencent(url: str) -> Settings:
-    account = TencentSmsAccount(
-        via="tencent_sms", secret_id=SecretStr(tencent.ID), secret_key=SecretStr(tencent.KEY), sdk_app_id=tencent.APP, sign=tencent.SIGN,
-        endpoint=url,
-    )  # fmt: skip
-    return live({"短信": account})
-
-
-def live(accounts: dict[str, Account]) -> Settings:
-    given = Settings.model_construct(sending="live", webhook_loopback=True)
-    given._accounts.update(accounts)
-    return given
-
-
 def opened(engine: Engine, given: Settings) -> App:
-    return App(engine, given, lambda texts: _loaded(tuple(sorted(texts.items()))), adapter_for, lease_clock=None)
+    return App(engine, given, lambda texts: loaded(tuple(sorted(texts.items()))), adapter_for, lease_clock=None)
 
 
 def named(app: App, name: str, now: datetime) -> None:
@@ -174,7 +80,7 @@ def shops(migrated_sqlite: sqlite3.Connection) -> Iterator[Callable[[dict[str, s
 @pytest.fixture
 def at_aliyun(shops: Callable[[dict[str, str]], sqlite3.Connection], fake: Aliyun) -> Iterator[App]:
     with sqlite_copy(shops(ALIYUN_FILES)) as engine:
-        app = opened(engine, settings(fake.url))
+        app = opened(engine, by_aliyun(fake.url))
         yield app
         app.close()
 
@@ -248,7 +154,7 @@ def test_a_process_that_dies_between_the_providers_yes_and_its_note_leaves_one_m
         patch.setattr(crash_points, "hook", die)
         beat(at_aliyun, DUE)
     assert (touch(at_aliyun).state, len(fake.log)) == ("sending", 1)
-    another = opened(at_aliyun.engine, settings(fake.url))
+    another = opened(at_aliyun.engine, by_aliyun(fake.url))
     for minute in range(1, 8):
         beat(another, DUE + timedelta(minutes=minute))
     another.close()
