@@ -151,7 +151,8 @@ def email() -> Iterator[Rig]:
         try:
             yield Rig(
                 channel, replace(TEXT, to=to, subject=f"{NAME}，你好", purpose="service"), play, taken,
-                lambda message: compose(message, sender=SENDER, to=to), lambda: server.mails, (to, NAME), {"slow": BEFORE, "html_200": BEFORE},
+                lambda message: compose(message, sender=SENDER, to=to), lambda: server.mails, (to, NAME),
+                {"slow": BEFORE, "html_200": BEFORE},
             )  # fmt: skip
         finally:
             channel.close()
