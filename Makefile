@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # compile once, not in every process a test sta
 HANDS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) # tests at a time: one more than cores, for some wait for servers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test simulate bench docs-library lint migration migrations-first constraints chaos faults kills race planted soak clients
+.PHONY: help demo run check test simulate bench docs-library lint migration migrations-first constraints chaos faults contract kills race planted soak clients
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ chaos: .venv/test.stamp ## die at every point and recover: DB=sqlite|postgres MO
 
 faults: .venv/test.stamp ## the fault matrix: which tests hold which row, and all of them
 	$(BIN)/python -m tests.faults faults
+
+contract: .venv/test.stamp ## every channel before every behaviour of a provider, with the counts
+	$(BIN)/python -m tests.channels.suite
 
 kills: .venv/test.stamp ## end a process on SQLite in the middle of its writes: TIMES=100 SEED=1
 	$(BIN)/python -m tests.faults kills

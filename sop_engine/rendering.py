@@ -48,11 +48,12 @@ class RenderFailed(SopError):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message as it is sent. `fallbacks` are the names that were unknown and for which the fallback was written."""
+    """A message as it is sent. `fallbacks`: names that were unknown, so that the fallback was written; `vars`: the provider's variables."""
 
     subject: str
     text: str
     fallbacks: tuple[str, ...] = ()
+    vars: tuple[tuple[str, str], ...] = ()
 
 
 def render(
@@ -75,7 +76,9 @@ def render(
     known: dict[str, object] = {}
     fallbacks: list[str] = []
     written = dict(template.variables)
-    for name in {**subject.names, **body.names} if subject else body.names:
+    own = {name: _compiled(source, (language, currency, False)) for name, source in template.provider_vars}
+    parts = [subject, body, *own.values()] if subject else [body, *own.values()]
+    for name in dict.fromkeys(name for part in parts for name in part.names):
         value = (links or {}).get(name[5:]) if name.startswith("link.") else values.get(name)
         if value is None or value == "":
             fallback = written.get(name)
@@ -88,7 +91,8 @@ def render(
         else:
             known[name] = value
     title = " ".join(_written(subject, known).split()) if subject else ""
-    return Rendered(title, _written(body, known), tuple(fallbacks))
+    variables = tuple((name, _written(part, known)) for name, part in own.items())
+    return Rendered(title, _written(body, known), tuple(fallbacks), variables)
 
 
 def _fallback(text: str) -> object:

@@ -26,6 +26,15 @@ def test_an_unknown_value_becomes_its_fallback_and_is_named() -> None:
     assert written("{{ 昵称 }}你好", 昵称="朋友") == Rendered("", "朋友你好", ("昵称",))
 
 
+def test_the_variables_of_a_provider_are_written_in_their_order_as_the_text_writes_them_fallbacks_too() -> None:
+    named = (("2", "{{ event.amount | money }}"), ("1", "{{ 昵称 }}"))
+    template = Template(
+        "谢谢", "短信", "service", "{{ 昵称 }}付了{{ event.amount | money }}", variables=(("昵称", "朋友"),), provider_vars=named
+    )
+    found = render(template, {"event.amount": Decimal("1200.01")}, locale="zh-CN")
+    assert (found.text, found.vars) == ("朋友付了¥1,200.01", (("2", "¥1,200.01"), ("1", "朋友")))
+
+
 def test_a_required_value_that_is_unknown_stops_the_text_and_is_named() -> None:
     template = Template("券", "短信", "marketing", "{{ benefit.code }}", variables=(("benefit.code", None),))
     with pytest.raises(MissingVariable) as refused:

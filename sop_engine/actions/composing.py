@@ -15,6 +15,7 @@ from sop_engine.core.catalog import Channel
 from sop_engine.core.conditions import Facts
 from sop_engine.core.deadlines import deadline
 from sop_engine.core.guard import Send, Skip
+from sop_engine.core.sms import SMS, unfit_value
 from sop_engine.core.template import Template
 from sop_engine.core.wording import forbidden_words
 from sop_engine.rendering import MissingVariable, RenderFailed, render
@@ -47,6 +48,8 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
     if code is None:
         return Skip("empty")
     values = {**act.facts, **(act.given.values(code) if act.given else {})}
+    if channel is not None and channel.via in SMS:  # a name with an emoji counts as unknown here: the fallback stands for it
+        values = {name: None if isinstance(value, str) and unfit_value(value) else value for name, value in values.items()}
     names = (item.flow.playbook, item.step.name, item.run.variant or "")
     linker = linker_for(work, template, channel, item.touch.id, names)
     links = {**linker.named(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}
@@ -73,6 +76,7 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         to=act.send.address,
         subject=text.subject,
         text=text.text,
+        vars=text.vars,
         provider_template=template.provider_template,
         attachments=template.attachments,
         not_after=item.touch.late_at,

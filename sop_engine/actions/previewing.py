@@ -10,13 +10,13 @@ from sop_engine.core.catalog import Benefit
 from sop_engine.core.conditions import Value
 from sop_engine.core.preview import Preview
 from sop_engine.core.project import Project
+from sop_engine.core.sms import SMS, sms_parts
 from sop_engine.core.template import Template
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store import facts as store_facts
 from sop_engine.store import people
 from sop_engine.store.scope import Scope
 
-ONE_SMS, SMS_PART = 70, 67  # characters of an SMS alone, and of each of several joined ones
 OUTSIDE = ("event", "start", "benefit", "link", "step", "alert", "report")
 
 
@@ -56,7 +56,7 @@ def _written(project: Project, template: Template, values: Mapping[str, Value | 
         fallbacks = tuple((name, stands.get(name) or "") for name in done.fallbacks)
     except (MissingVariable, RenderFailed) as error:
         missing = str(error)
-    parts = None if "sms" not in channel.via else 1 if len(text) <= ONE_SMS else -(-len(text) // SMS_PART)
+    parts = sms_parts(text) if channel.via in SMS else None
     limit = channel.max_length
     return Preview(template.name, locale, channel.name, template.purpose, subject, text, len(text), parts, limit, fallbacks, missing)
 

@@ -1,6 +1,7 @@
 """Makes one HTTP call to a provider, and says what it proves that no answer came."""
 
 import json
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +41,9 @@ def open_client(*, verify: ssl.SSLContext | bool = True) -> httpx.Client:
     """The connections of one account: no proxies of the environment, no redirects, 3 s to connect and 10 s for the rest."""
     timeout = httpx.Timeout(10, connect=3)
     limits = httpx.Limits(keepalive_expiry=5)  # a connection the receiver has closed meanwhile would look like no answer
-    return httpx.Client(trust_env=False, follow_redirects=False, verify=verify, timeout=timeout, limits=limits)
+    plain = {"accept-encoding": "identity"}  # answers are read as they come
+    logging.getLogger("httpx").addFilter(_without_query)
+    return httpx.Client(trust_env=False, follow_redirects=False, verify=verify, timeout=timeout, limits=limits, headers=plain)
 
 
 def exchange(client: httpx.Client, request: httpx.Request) -> Answer:
@@ -73,6 +76,13 @@ def checked_endpoint(text: str, *, loopback: bool = False) -> httpx.URL:
     if not url.host or url.userinfo:
         raise Refused("the endpoint needs a host, and no user name in it.")
     return url
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Takes the queries out of a line of the HTTP log: tokens and phone numbers travel in them."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+    return True
 
 
 def _read(response: httpx.Response) -> bytes:

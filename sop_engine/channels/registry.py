@@ -2,17 +2,20 @@
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from sop_engine.channels.aliyun_sms import AliyunSms
 from sop_engine.channels.contract import Capability, Channel, Find, Sink, TokenBox
 from sop_engine.channels.email import Email
 from sop_engine.channels.outbox import Outbox
+from sop_engine.channels.sms import Account as SmsAccount
 from sop_engine.channels.smtp import Relay
 from sop_engine.channels.task import StaffTask
+from sop_engine.channels.tencent_sms import TencentSms
 from sop_engine.channels.webhook import Endpoint, Webhook
 from sop_engine.core import catalog
 from sop_engine.core.errors import Refused
@@ -22,8 +25,8 @@ CAPABILITIES: Mapping[str, Capability] = {
     "staff_task": StaffTask.capability,
     "email": Email.capability,
     "webhook": Webhook.capability,
-    "aliyun_sms": Capability(ask="sure", receipts="both", links="static", needs_template=True),
-    "tencent_sms": Capability(ask="positive_only", receipts="both", links="static", needs_template=True),
+    "aliyun_sms": AliyunSms.capability,
+    "tencent_sms": TencentSms.capability,
     "wecom_customer": Capability(ask="sure", receipts="poll", links="static", staff_confirmed=True),
     "wecom_welcome": Capability(),
     "mp_subscribe": Capability(receipts="push", needs_template=True),
@@ -128,7 +131,30 @@ def _webhook(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Cha
     return Webhook(endpoint)
 
 
-_REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {"email": _email, "webhook": _webhook}
+def _aliyun_sms(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Channel:
+    account = account_of(accounts, name, "aliyun_sms", "access_key_id, access_key_secret and sign")
+    return AliyunSms(_sms(account, accounts, account.access_key_id, account.access_key_secret))
+
+
+def _tencent_sms(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Channel:
+    account = account_of(accounts, name, "tencent_sms", "secret_id, secret_key, sdk_app_id and sign")
+    return TencentSms(
+        replace(_sms(account, accounts, account.secret_id, account.secret_key), app_id=account.sdk_app_id, region=account.region)
+    )
+
+
+def _sms(account: Any, accounts: Accounts, key: SecretStr, secret: SecretStr) -> SmsAccount:
+    receipts = account.receipts_secret.get_secret_value() if account.receipts_secret else ""
+    keys = (key.get_secret_value(), secret.get_secret_value())
+    return SmsAccount(*keys, account.sign, account.endpoint, receipts, loopback=accounts.webhook_loopback)
+
+
+_REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {
+    "email": _email,
+    "webhook": _webhook,
+    "aliyun_sms": _aliyun_sms,
+    "tencent_sms": _tencent_sms,
+}
 
 
 def _suggested(via: str) -> str:

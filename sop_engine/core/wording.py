@@ -1,23 +1,14 @@
-"""Decides what a text says besides its words: its length in messages, forbidden words, and whether it makes an offer."""
+"""Decides what a text says besides its words: forbidden ones, and whether it makes an offer."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
-
-ONE_SMS = 70
-ONE_OF_SEVERAL_SMS = 67
 
 _OFFER = re.compile(
     r"优惠|折扣|打折|\d折|[一二三四五六七八九]折|(?<!证)券|促销|限时|抢购|满\s?\d+(?:\.\d+)?\s?元?\s?减|立减|免费领|免邮|包邮|红包|特价|秒杀|半价"
     r"|\b(?:coupons?|vouchers?|discounts?|promo(?:tion)?s?|free shipping|\d+\s?% off)\b",
     re.IGNORECASE,
 )
-
-
-def sms_parts(text: str) -> int:
-    """How many messages the carrier charges: 70 characters fit in one, else 67 in each; an emoji counts as two characters."""
-    length = len(text.encode("utf-16-le")) // 2
-    return 1 if length <= ONE_SMS else -(-length // ONE_OF_SEVERAL_SMS)
 
 
 def forbidden_words(text: str, never_say: Iterable[str]) -> tuple[str, ...]:

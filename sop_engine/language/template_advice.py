@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from sop_engine.core.catalog import Channel
+from sop_engine.core.sms import ONE, SMS, sms_parts
 from sop_engine.core.template import Template
-from sop_engine.core.wording import ONE_SMS, offer_words, sms_parts
+from sop_engine.core.wording import offer_words
 from sop_engine.language.front_matter import FrontMatter, Part
 from sop_engine.language.names import normal
 from sop_engine.language.template_names import Readable
@@ -12,7 +13,7 @@ from sop_engine.language.template_parts import Text, Use
 
 
 def advise(template: Template, matter: FrontMatter, texts: Sequence[tuple[Part, Text]], readable: Readable, channel: Channel) -> None:
-    """Add the warnings 502, 507 and 716 and the infos 708 and 709 for a template without mistakes."""
+    """Add the warnings 502, 507, 708 and 716 and the info 709 for a template without mistakes."""
     _unused(template, matter)
     _length(template, matter, texts[-1][1], readable, channel)
     if template.purpose == "service":
@@ -42,9 +43,9 @@ def _length(template: Template, matter: FrontMatter, text: Text, readable: Reada
         sentence = f"this becomes about {longest} characters long, and '{channel.name}' allows {channel.max_length}. Shorten it."
         matter.report.warn(place, 507, sentence)
     parts = sms_parts("字" * longest)
-    if channel.via.endswith("_sms") and parts > 1:
-        sentence = f"this becomes about {longest} characters long: {parts} messages instead of one of up to {ONE_SMS}."
-        matter.report.inform(place, 708, sentence)
+    if channel.via in SMS and parts > 1:
+        sentence = f"this becomes about {longest} characters long: {parts} messages instead of one of up to {ONE}."
+        matter.report.warn(place, 708, sentence)
 
 
 def _offers(matter: FrontMatter, texts: Sequence[tuple[Part, Text]]) -> None:

@@ -15,6 +15,7 @@ from sop_engine.language.report import Place, Report
 from sop_engine.language.template_advice import advise
 from sop_engine.language.template_names import Readable
 from sop_engine.language.template_parts import Text, Use
+from sop_engine.language.template_sms import check_sms, read_provider_vars
 from sop_engine.language.template_text import read_text
 
 PURPOSES = ("marketing", "service", "internal")
@@ -85,6 +86,7 @@ class _File:
             due=matter.form("due", DUE),
             note=matter.text("note"),
             provider_template=matter.text("provider_template"),
+            provider_vars=read_provider_vars(matter, texts[-1][1]),
             attachments=tuple(matter.items("attachments")),
             uses=frozenset().union(*(text.names for _, text in texts)),
             place=str(matter.place("template")),
@@ -112,6 +114,8 @@ class _File:
                 self._check_use(use, part, template)
             self._check_words(text, part, template)
         self._check_must_contain(template, texts[-1][1])
+        if template.channel:
+            check_sms(template, self.catalogue.channels[template.channel].via, self.matter, texts[-1][1], self.readable)
         good = len(self.matter.report.problems) == before and template.body.strip()
         if good and template.channel and template.purpose:
             advise(template, self.matter, texts, self.readable, self.catalogue.channels[template.channel])

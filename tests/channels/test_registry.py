@@ -5,23 +5,43 @@ from pathlib import Path
 
 import pytest
 
+from sop_engine.channels.aliyun_sms import AliyunSms
 from sop_engine.channels.contract import Message
 from sop_engine.channels.email import Email
 from sop_engine.channels.outbox import Outbox
 from sop_engine.channels.registry import CAPABILITIES, KNOWN, Accounts, Sinks, build
 from sop_engine.channels.task import StaffTask
+from sop_engine.channels.tencent_sms import TencentSms
 from sop_engine.channels.webhook import Webhook
 from sop_engine.core.catalog import Channel
 from sop_engine.core.errors import Refused
 from sop_engine.settings import Settings, load
 
 SINKS = Sinks(outbox=lambda message: f"outbox-{message.key}", task=lambda message: f"task-{message.key}")
-UNAVAILABLE = {"aliyun_sms", "tencent_sms", "wecom_customer", "wecom_welcome", "mp_subscribe", "oa_template", "oa_subscribe"}
+UNAVAILABLE = {"wecom_customer", "wecom_welcome", "mp_subscribe", "oa_template", "oa_subscribe"}
+
+ACCOUNTS = """
+["抖音"]
+url = "https://example.com/hook"
+secret = "env:DOUYIN"
+["短信"]
+via = "aliyun_sms"
+access_key_id = "env:DOUYIN"
+access_key_secret = "env:DOUYIN"
+sign = "某品牌"
+["短信二"]
+via = "tencent_sms"
+secret_id = "env:DOUYIN"
+secret_key = "env:DOUYIN"
+sdk_app_id = "1400006666"
+sign = "某品牌"
+receipts_secret = "env:DOUYIN"
+"""
 
 
 @pytest.fixture
 def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    (tmp_path / "channels.toml").write_text('["抖音"]\nurl = "https://example.com/hook"\nsecret = "env:DOUYIN"\n', "utf-8")
+    (tmp_path / "channels.toml").write_text(ACCOUNTS, "utf-8")
     for name, value in {
         "SOP_SENDING": "live",
         "SOP_CHANNELS_FILE": "channels.toml",
@@ -47,7 +67,13 @@ def test_a_task_is_a_task_live_or_not(live: Settings) -> None:
 
 
 def test_live_channels_are_built_from_the_settings(live: Settings) -> None:
-    kinds = {"邮件": ("email", Email), "抖音": ("webhook", Webhook), "试": ("outbox", Outbox)}
+    kinds = {
+        "邮件": ("email", Email),
+        "抖音": ("webhook", Webhook),
+        "试": ("outbox", Outbox),
+        "短信": ("aliyun_sms", AliyunSms),
+        "短信二": ("tencent_sms", TencentSms),
+    }
     for name, (via, kind) in kinds.items():
         channel = build(Channel(name, via), live, SINKS, project="某品牌私域")
         assert isinstance(channel, kind)
@@ -70,6 +96,8 @@ def test_an_unknown_channel_suggests_a_close_one(sending: str, live: Settings) -
 def test_a_missing_account_names_the_channel_and_the_setting(live: Settings) -> None:
     with pytest.raises(Refused, match=r"channel '飞书': the file named by SOP_CHANNELS_FILE has no \[\"飞书\"\]"):
         build(Channel("飞书", "webhook"), live, SINKS)
+    with pytest.raises(Refused, match=r"channel '短信三': the file named by SOP_CHANNELS_FILE has no .* with via = \"tencent_sms\""):
+        build(Channel("短信三", "tencent_sms"), live, SINKS)
     with pytest.raises(Refused, match="channel '邮件': set SOP_SMTP_HOST"):
         build(Channel("邮件", "email"), live.model_copy(update={"smtp_host": ""}), SINKS)
     with pytest.raises(Refused, match="channel '邮件': mail to 'mail\\.example\\.com' without TLS"):

@@ -1,27 +1,8 @@
-"""Says how texts are measured: parts of an SMS, forbidden words, offers."""
+"""Says what is found in texts: forbidden words and offers."""
 
 import pytest
 
-from sop_engine.core.wording import forbidden_words, offer_words, sms_parts
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("", 1),
-        ("字" * 70, 1),
-        ("字" * 71, 2),
-        ("字" * 134, 2),
-        ("字" * 135, 3),
-        ("a" * 70, 1),
-        ("a" * 71, 2),
-        ("😀" * 35, 1),
-        ("😀" * 36, 2),
-        ("【某品牌】老朋友，满199减50回归券ABCD1234已到账，7天内有效。拒收请回复R", 1),
-    ],
-)
-def test_a_text_of_more_than_70_characters_is_cut_into_parts_of_67(text: str, parts: int) -> None:
-    assert sms_parts(text) == parts
+from sop_engine.core.wording import forbidden_words, offer_words
 
 
 def test_forbidden_words_are_found_in_any_width_and_case() -> None:

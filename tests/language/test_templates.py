@@ -15,7 +15,35 @@ from sop_engine.language.report import Report
 from sop_engine.language.templates import read_templates
 
 BAD = sorted((Path(__file__).parent / "bad_templates").glob("*.md"))
-OURS = {101, 104, 201, 202, 203, 204, 206, 301, 302, 303, 501, 502, 503, 505, 507, 508, 509, 510, 708, 709, 716}
+OURS = {
+    101,
+    104,
+    201,
+    202,
+    203,
+    204,
+    206,
+    301,
+    302,
+    303,
+    501,
+    502,
+    503,
+    505,
+    507,
+    508,
+    509,
+    510,
+    521,
+    522,
+    523,
+    524,
+    526,
+    708,
+    709,
+    716,
+    727,
+}
 WELCOME = "---\ntemplate: 欢迎_短信\nchannel: 短信\npurpose: service\nvariables:\n  昵称: 朋友\n---\n{{ 昵称 }}，欢迎。\n"
 
 
@@ -24,6 +52,7 @@ def catalogue() -> Project:
     attributes = [Attribute("昵称", "text"), Attribute("生日", "date"), Attribute("会员等级", "words", ("普通", "银卡"))]
     channels = [
         Channel("短信", "aliyun_sms", must_contain=("拒收请回复R",), max_length=140),
+        Channel("腾讯短信", "tencent_sms"),
         Channel("企微", "wecom_customer"),
         Channel("推送", "webhook", max_length=40),
         Channel("顾问任务", "staff_task"),
@@ -68,6 +97,9 @@ subject: Hello {{ 昵称 }}
 due: 8h
 note: 每月一次
 provider_template: SMS_1
+provider_vars:
+  amount: event.amount
+  name: 昵称
 attachments:
   - image: https://example.com/a.png
 links:
@@ -86,6 +118,7 @@ variables:
     assert template.uses == {"昵称", "RFM五档", "start.累计订单数", "event.amount", "link.会员日"}
     assert template.variables == (("昵称", "there"), ("RFM五档", ""), ("start.累计订单数", "0"), ("event.amount", None))
     assert template.required == {"event.amount"}
+    assert template.provider_vars == (("amount", "{{ event.amount | money }}"), ("name", "{{ 昵称 }}"))
     assert (template.due, template.locale, template.subject) == (timedelta(hours=8), "en", "Hello {{ 昵称 }}")
     assert template.attachments == (("image", "https://example.com/a.png"),)
     assert template.links == (("会员日", "https://example.com/day28"),)
@@ -111,6 +144,19 @@ def test_another_language_is_a_variant_under_its_locale() -> None:
 def test_a_level_may_be_told_to_a_colleague() -> None:
     text = "---\ntemplate: 预警\nchannel: 顾问任务\npurpose: internal\nvariables:\n  RFM五档: 未知\n---\n跌到{{ RFM五档 }}，有流失风险。\n"
     assert read(("a.md", text))[1] == []
+
+
+def test_a_long_value_at_tencent_is_allowed_with_a_reason() -> None:
+    bad = (Path(__file__).parent / "bad_templates" / "727-tencent-length.md").read_text("utf-8").partition("{# expected")[0]
+    allowed = bad.replace('生日: ""', '生日: ""    # allow SOP729: 老账号').replace("们\n", "们    # allow SOP729: 老账号\n")
+    assert [line for line in read(("a.md", allowed))[1] if "SOP729" in line] == []
+
+
+def test_an_approved_text_with_all_its_variables_says_nothing() -> None:
+    text = WELCOME.replace("service\n", "service\nprovider_template: SMS_1\nprovider_vars:\n  name: 昵称\n")
+    found, messages = read(("a.md", text))
+    assert messages == []
+    assert found["欢迎_短信"]["zh-CN"].provider_vars == (("name", "{{ 昵称 }}"),)
 
 
 def test_windows_line_ends_change_no_place() -> None:

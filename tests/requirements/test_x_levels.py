@@ -11,7 +11,7 @@ from sop_engine.actions.arm_lives import Person
 from sop_engine.actions.asking import tier_shares
 from sop_engine.core.records import UserRecord
 from sop_engine.core.say import say
-from sop_engine.core.wording import sms_parts
+from sop_engine.core.sms import sms_parts
 from sop_engine.store.arms import ArmTouch, Assigned
 from tests.builders import at
 from tests.requirements.shops import Did, LibraryShop, book, bought, did, library, of_code, said_of, user

@@ -11,8 +11,9 @@ import pytest
 from sop_engine.core.catalog import Benefit
 from sop_engine.core.conditions import Value
 from sop_engine.core.playbook import Flow, Step
+from sop_engine.core.sms import sms_parts
 from sop_engine.core.template import Template
-from sop_engine.core.wording import forbidden_words, offer_words, sms_parts
+from sop_engine.core.wording import forbidden_words, offer_words
 from sop_engine.rendering import MissingVariable, Rendered, render
 from sop_engine.store.engine import open_engine, transaction
 from sop_engine.store.facts import read_facts
