@@ -147,7 +147,7 @@ def test_a_level_may_be_told_to_a_colleague() -> None:
 
 
 def test_a_long_value_at_tencent_is_allowed_with_a_reason() -> None:
-    bad = (Path(__file__).parent / "bad_templates" / "727-tencent-length.md").read_text("utf-8").partition("{# expected")[0]
+    bad = (Path(__file__).parent / "bad_templates" / "729-tencent-length.md").read_text("utf-8").partition("{# expected")[0]
     allowed = bad.replace('生日: ""', '生日: ""    # allow SOP729: 老账号').replace("们\n", "们    # allow SOP729: 老账号\n")
     assert [line for line in read(("a.md", allowed))[1] if "SOP729" in line] == []
 
