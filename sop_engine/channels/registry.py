@@ -14,6 +14,9 @@ from sop_engine.channels.outbox import Outbox
 from sop_engine.channels.smtp import Relay
 from sop_engine.channels.task import StaffTask
 from sop_engine.channels.webhook import Endpoint, Webhook
+from sop_engine.channels.wechat_accounts import open_wecom
+from sop_engine.channels.wecom_customer import WecomCustomer
+from sop_engine.channels.wecom_welcome import WecomWelcome
 from sop_engine.core import catalog
 from sop_engine.core.errors import Refused
 
@@ -24,8 +27,8 @@ CAPABILITIES: Mapping[str, Capability] = {
     "webhook": Webhook.capability,
     "aliyun_sms": Capability(ask="sure", receipts="both", links="static", needs_template=True),
     "tencent_sms": Capability(ask="positive_only", receipts="both", links="static", needs_template=True),
-    "wecom_customer": Capability(ask="sure", receipts="poll", links="static", staff_confirmed=True),
-    "wecom_welcome": Capability(),
+    "wecom_customer": WecomCustomer.capability,
+    "wecom_welcome": WecomWelcome.capability,
     "mp_subscribe": Capability(receipts="push", needs_template=True),
     "oa_template": Capability(receipts="push", needs_template=True),
     "oa_subscribe": Capability(receipts="push", needs_template=True),
@@ -128,7 +131,20 @@ def _webhook(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Cha
     return Webhook(endpoint)
 
 
-_REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {"email": _email, "webhook": _webhook}
+def _wecom(via: str) -> Callable[[str, Accounts, Sinks, str], Channel]:
+    def make(name: str, accounts: Accounts, sinks: Sinks, _project: str) -> Channel:
+        account = account_of(accounts, name, via, "corp_id and secret")
+        return open_wecom(via, account, sinks.tokens, loopback=accounts.webhook_loopback)
+
+    return make
+
+
+_REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {
+    "email": _email,
+    "webhook": _webhook,
+    "wecom_customer": _wecom("wecom_customer"),
+    "wecom_welcome": _wecom("wecom_welcome"),
+}
 
 
 def _suggested(via: str) -> str:
