@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.closing import close_periods, next_close
 from sop_engine.actions.conclude import conclude
+from sop_engine.actions.confirming import due_confirmations, next_confirmation
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue, next_deadline
@@ -42,6 +43,8 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     escalate_overdue(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
+    if app.rehearsal is None:
+        due_confirmations(app, now)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
@@ -61,6 +64,7 @@ def next_moment(app: App, now: datetime) -> datetime:
             tomorrow,
             touches.next_due(work.tx),
             queue.next_look(work.tx),
+            next_confirmation(work),
             runs.next_close(work.tx),
             next_occasion(work),
             next_deadline(work),

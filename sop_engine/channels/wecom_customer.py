@@ -160,7 +160,7 @@ def task_body(message: Message, customers: Sequence[str], staff: str) -> dict[st
     """The body of a task. Raises DeliveryError without customers or colleague: then it would go to all customers, or from anybody."""
     if not staff or not customers or not all(customers):
         raise refused_content("a mass message needs the customers and the colleague; without them it would go to everybody")
-    return {"chat_type": "single", "external_userid": list(customers), "sender": staff, **content_of(message)}
+    return {"chat_type": "single", "external_userid": list(dict.fromkeys(customers)), "sender": staff, **content_of(message)}
 
 
 def read_provider_id(text: str) -> tuple[str, WecomPair]:

@@ -1,8 +1,9 @@
 """What WeCom's rules say: the pair of customer and colleague, how many mass messages a customer may get, and limits of texts."""
 
 import calendar
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 MOST_TASKS = 20  # tasks a colleague is given in a day: each different text is one, and each must be confirmed by hand
 MOST_BYTES = 4000  # of a text
@@ -45,3 +46,21 @@ def cap_window(rule: CapRule, day: date) -> tuple[date, date, int]:
         return first, first + timedelta(days=days), rule.most or days
     first = day - timedelta(days=day.weekday()) if rule.window == "week" else day
     return first, first + timedelta(days=7 if rule.window == "week" else 1), rule.most or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A colleague a customer is connected to, since when, and whether they took the customer over from another."""
+
+    staff: str
+    since: datetime
+    owner: bool = False
+
+
+def choose_staff(relations: Sequence[Relation], policy: str) -> str | None:
+    """Who speaks to a customer: the owner (else whoever was first), the one added last, or the one added first; None without any."""
+    if not relations:
+        return None
+    by_age = sorted(relations, key=lambda r: (r.since, r.staff))
+    owners = [r for r in by_age if r.owner]
+    return {"owner": (owners or by_age)[-1 if owners else 0], "last_added": by_age[-1], "first_added": by_age[0]}[policy].staff

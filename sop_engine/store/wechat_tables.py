@@ -48,7 +48,7 @@ class StaffMessageRow(SQLModel, table=True):
         Index("ix_staff_messages_call", "call_id"),
         Index("ix_staff_messages_day", "corp", "staff", "day"),
         Index("ix_staff_messages_customer", "corp", "customer", "day"),
-        Index("ix_staff_messages_awaiting", "created_at", sqlite_where=AWAITING, postgresql_where=AWAITING),
+        Index("ix_staff_messages_awaiting", "look_at", sqlite_where=AWAITING, postgresql_where=AWAITING),
     )
     id: int | None = key_column()
     touch_id: int = reference(null=False)
@@ -60,6 +60,7 @@ class StaffMessageRow(SQLModel, table=True):
     day: int  # the project's local day, as an ordinal
     state: str = "awaiting"
     created_at: datetime = instant()
+    look_at: datetime = instant()  # when somebody is reminded, or it is given up
     reminded_at: datetime | None = instant(null=True)
     settled_at: datetime | None = instant(null=True)
 

@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("look_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -68,7 +69,7 @@ def upgrade() -> None:
     with op.batch_alter_table("staff_messages", schema=None) as batch_op:
         batch_op.create_index(
             "ix_staff_messages_awaiting",
-            ["created_at"],
+            ["look_at"],
             unique=False,
             sqlite_where=sa.text("state = 'awaiting'"),
             postgresql_where=sa.text("state = 'awaiting'"),
