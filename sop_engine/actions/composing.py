@@ -1,8 +1,8 @@
 """Composes what is sent: the text, its code, its key, and the attempt that is stored before the call."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sop_engine.actions.gather import Item
@@ -15,6 +15,7 @@ from sop_engine.core.conditions import Facts
 from sop_engine.core.deadlines import deadline
 from sop_engine.core.guard import Send, Skip
 from sop_engine.core.template import Template
+from sop_engine.core.wechat_fields import VIAS, field_problem
 from sop_engine.core.wording import forbidden_words
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store.attempts import Attempt
@@ -51,10 +52,13 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
     currency = item.project.settings.currency
     try:
         text = render(template, values, locale=locale, links=links, currency=currency)
+        written = tuple((name, _value(template, used, values, locale, links, currency)) for name, used in template.provider_vars)
     except MissingVariable as missing:
         return Skip("unknown", str(missing))
     except RenderFailed as failed:
         return Skip("render", str(failed))
+    if unfit := unfit_fields(channel, written):
+        return Skip("too_long", unfit)
     if channel is not None and channel.max_length and len(text.text) > channel.max_length:
         return Skip("too_long", f"{len(text.text)} characters, at most {channel.max_length}")
     said = forbidden_words(text.text, item.project.settings.never_say) if template.purpose != "internal" else ()
@@ -67,6 +71,7 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         to=act.send.address,
         subject=text.subject,
         text=text.text,
+        vars=written,
         provider_template=template.provider_template,
         attachments=template.attachments,
         not_after=item.touch.late_at,
@@ -84,6 +89,19 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         template=template.name,
         unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" else "",
     )
+
+
+def _value(template: Template, name: str, values: Facts, locale: str, links: Mapping[str, str], currency: str) -> str:
+    """One variable as the text would write it."""
+    alone = replace(template, subject="", body=f"{{{{ {name} }}}}")
+    return render(alone, values, locale=locale, links=links, currency=currency).text
+
+
+def unfit_fields(channel: Channel | None, written: Sequence[tuple[str, str]]) -> str:
+    """The first value a field of the provider does not take; empty when all fit, or the channel has no such fields."""
+    if channel is None or channel.via not in VIAS:
+        return ""
+    return next((problem for name, value in written if (problem := field_problem(name, value))), "")
 
 
 def _key(work: Work, item: Item, channel: str) -> str:

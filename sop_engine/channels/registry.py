@@ -14,7 +14,8 @@ from sop_engine.channels.outbox import Outbox
 from sop_engine.channels.smtp import Relay
 from sop_engine.channels.task import StaffTask
 from sop_engine.channels.webhook import Endpoint, Webhook
-from sop_engine.channels.wechat_accounts import open_wecom
+from sop_engine.channels.wechat_accounts import open_wechat, open_wecom
+from sop_engine.channels.wechat_oa import MpSubscribe, OaSubscribe, OaTemplate
 from sop_engine.channels.wecom_customer import WecomCustomer
 from sop_engine.channels.wecom_welcome import WecomWelcome
 from sop_engine.core import catalog
@@ -29,9 +30,9 @@ CAPABILITIES: Mapping[str, Capability] = {
     "tencent_sms": Capability(ask="positive_only", receipts="both", links="static", needs_template=True),
     "wecom_customer": WecomCustomer.capability,
     "wecom_welcome": WecomWelcome.capability,
-    "mp_subscribe": Capability(receipts="push", needs_template=True),
-    "oa_template": Capability(receipts="push", needs_template=True),
-    "oa_subscribe": Capability(receipts="push", needs_template=True),
+    "mp_subscribe": MpSubscribe.capability,
+    "oa_template": OaTemplate.capability,
+    "oa_subscribe": OaSubscribe.capability,
 }
 """What every `via:` of the language can do, those included that cannot be reached yet."""
 
@@ -139,11 +140,22 @@ def _wecom(via: str) -> Callable[[str, Accounts, Sinks, str], Channel]:
     return make
 
 
+def _wechat(via: str) -> Callable[[str, Accounts, Sinks, str], Channel]:
+    def make(name: str, accounts: Accounts, sinks: Sinks, _project: str) -> Channel:
+        account = account_of(accounts, name, via, "appid and secret")
+        return open_wechat(via, account, sinks.tokens, loopback=accounts.webhook_loopback)
+
+    return make
+
+
 _REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {
     "email": _email,
     "webhook": _webhook,
     "wecom_customer": _wecom("wecom_customer"),
     "wecom_welcome": _wecom("wecom_welcome"),
+    "oa_template": _wechat("oa_template"),
+    "oa_subscribe": _wechat("oa_subscribe"),
+    "mp_subscribe": _wechat("mp_subscribe"),
 }
 
 

@@ -20,6 +20,7 @@ class Template:
     due: timedelta | None = None
     note: str = ""
     provider_template: str = ""
+    provider_vars: tuple[tuple[str, str], ...] = ()  # the provider's name of each blank, and the variable it is filled with
     attachments: tuple[tuple[str, str], ...] = ()
     uses: frozenset[str] = frozenset()  # every name the subject and body read, as written: 昵称, benefit.code, event.amount
     place: str = field(default="", compare=False)

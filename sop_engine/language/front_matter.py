@@ -22,6 +22,7 @@ KEYS = (
     "due",
     "note",
     "provider_template",
+    "provider_vars",
     "attachments",
 )
 

@@ -10,6 +10,7 @@ from sop_engine.core.wording import forbidden_words
 from sop_engine.language.forms import DUE
 from sop_engine.language.front_matter import FrontMatter, Part, read_front_matter
 from sop_engine.language.names import Names, is_name, names_of, no_such, normal
+from sop_engine.language.provider_vars import check_provider_vars
 from sop_engine.language.report import Place, Report
 from sop_engine.language.template_advice import advise
 from sop_engine.language.template_names import Readable
@@ -84,6 +85,7 @@ class _File:
             due=matter.form("due", DUE),
             note=matter.text("note"),
             provider_template=matter.text("provider_template"),
+            provider_vars=tuple((name.value, normal(value.value)) for name, value in matter.pairs("provider_vars")),
             attachments=tuple(matter.items("attachments")),
             uses=frozenset().union(*(text.names for _, text in texts)),
             place=str(matter.place("template")),
@@ -108,6 +110,7 @@ class _File:
                 self._check_use(use, part, template)
             self._check_words(text, part, template)
         self._check_must_contain(template, texts[-1][1])
+        check_provider_vars(self.matter, template, self.readable, self.catalogue)
         good = len(self.matter.report.problems) == before and template.body.strip()
         if good and template.channel and template.purpose:
             advise(template, self.matter, texts, self.readable, self.catalogue.channels[template.channel])

@@ -16,7 +16,7 @@ from sop_engine.core.errors import Refused
 from sop_engine.settings import Settings, load
 
 SINKS = Sinks(outbox=lambda message: f"outbox-{message.key}", task=lambda message: f"task-{message.key}")
-UNAVAILABLE = {"aliyun_sms", "tencent_sms", "mp_subscribe", "oa_template", "oa_subscribe"}
+UNAVAILABLE = {"aliyun_sms", "tencent_sms"}
 
 
 @pytest.fixture
