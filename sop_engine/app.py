@@ -18,7 +18,7 @@ from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
 from sop_engine.core.ramp import Ramp
 from sop_engine.settings import Settings
-from sop_engine.store import outbox, versions
+from sop_engine.store import outbox, tokens, versions
 from sop_engine.store.clock import LeaseClock, database_time
 from sop_engine.store.engine import open_engine, transaction
 from sop_engine.store.halts import INSTANCE as INSTANCE
@@ -281,7 +281,7 @@ def adapter_for(app: App, channel: "Channel") -> "Adapter":
 
     if app.rehearsal is not None or app.settings.sending != "live":
         return Outbox(lambda message: keep([message])[0], keep, find)
-    sinks = Sinks(outbox=lambda message: keep([message])[0], task=make_task, find=find)
+    sinks = Sinks(outbox=lambda message: keep([message])[0], task=make_task, find=find, tokens=tokens.Tokens(app.transaction))
     return build(channel, app.settings, sinks, project=app.project_name)
 
 

@@ -7,6 +7,7 @@ from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.clicking import next_judging, settle_clicks
 from sop_engine.actions.closing import close_periods, next_close
 from sop_engine.actions.conclude import conclude
+from sop_engine.actions.confirming import due_confirmations, next_confirmation
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue, next_deadline
@@ -48,6 +49,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     if app.rehearsal is None:
         settle_clicks(app, now)
         settle_shares(app, now)
+        due_confirmations(app, now)
     released = closed = 0
     while True:
         more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
@@ -68,6 +70,7 @@ def next_moment(app: App, now: datetime) -> datetime:
             tomorrow,
             touches.next_due(work.tx),
             queue.next_look(work.tx),
+            next_confirmation(work),
             runs.next_close(work.tx),
             next_occasion(work),
             next_deadline(work),

@@ -1,7 +1,7 @@
 """Composes what is sent: the text, its code, its key, and the attempt that is stored before the call."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from sop_engine.core.deadlines import deadline
 from sop_engine.core.guard import Send, Skip
 from sop_engine.core.sms import SMS, unfit_value
 from sop_engine.core.template import Template
+from sop_engine.core.wechat_fields import VIAS, field_problem
 from sop_engine.core.wording import forbidden_words
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store.attempts import Attempt
@@ -61,6 +62,8 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         return Skip("unknown", str(missing))
     except RenderFailed as failed:
         return Skip("render", str(failed))
+    if unfit := unfit_fields(channel, text.vars):
+        return Skip("too_long", unfit)
     text = replace(text, text=linker.text(text.text, template.body))
     if channel is not None and channel.max_length and len(text.text) > channel.max_length:
         return Skip("too_long", f"{len(text.text)} characters, at most {channel.max_length}")
@@ -94,6 +97,13 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         template=template.name,
         unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" else "",
     )
+
+
+def unfit_fields(channel: Channel | None, written: Sequence[tuple[str, str]]) -> str:
+    """The first value a field of the provider does not take; empty when all fit, or the channel has no such fields."""
+    if channel is None or channel.via not in VIAS:
+        return ""
+    return next((problem for name, value in written if (problem := field_problem(name, value))), "")
 
 
 def _key(work: Work, item: Item, channel: str) -> str:

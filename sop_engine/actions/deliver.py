@@ -10,7 +10,7 @@ from sop_engine.actions.end import refresh_close
 from sop_engine.actions.ingest import NotRecorded, record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
-from sop_engine.actions.pacing import called_account, paced
+from sop_engine.actions.pacing import called_account, paced, shares_calls
 from sop_engine.actions.telling import tell, telling
 from sop_engine.app import App
 from sop_engine.channels.contract import Channel as Adapter
@@ -48,7 +48,8 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
         return 0
     watch = Watch(app, now)
     everything = app.rehearsal is not None or app.lease_clock is None  # nobody waits for a made-up clock
-    account, handed = _account(app, hints, now), 0
+    (account, together), handed = _account(app, hints, now), 0
+    everything = everything or together
     rounds = _Rounds(list(hints), everything, app.settings.sending == "live", app.round_sizes.get(account))
     try:
         while batch := rounds.next():
@@ -68,13 +69,19 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
     return handed
 
 
-def _account(app: App, hints: Hints, now: datetime) -> str:
-    """The account a message calls: that of all its touches, for they were claimed so. Empty where no account is kept from others."""
-    if app.seats is None or app.settings.sending != "live":
-        return ""
+def _account(app: App, hints: Hints, now: datetime) -> tuple[str, bool]:
+    """The account a message calls and whether its touches share calls: so of all its touches, for they were claimed so.
+
+    The account is empty where none is kept from others.
+    """
+    if app.settings.sending != "live":
+        return "", False
     with app.work(now) as work:
         queued = queue.queued_for_delivery(work.tx, hints)
-        return called_account(work, queued[0].flow, queued[0].step) if queued else ""
+        if not queued:
+            return "", False
+        account = called_account(work, queued[0].flow, queued[0].step) if app.seats is not None else ""
+        return account, shares_calls(work, queued[0].flow, queued[0].step)
 
 
 def _give_back(app: App, hints: Hints, *, later: datetime | None = None) -> None:

@@ -9,6 +9,7 @@ from sop_engine.actions.composing import Act, Seen, attempt_of, compose
 from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
 from sop_engine.actions.giving import Given, Purse
 from sop_engine.actions.outcome import Done, finish
+from sop_engine.actions.routing import Loads, routes, within_load
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
@@ -44,6 +45,7 @@ class Batch:
     rows: list[dict[str, object]] = field(default_factory=list)  # of touches that leave `queued`
     attempts: list[Attempt] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
+    loads: Loads = field(default_factory=dict)
     opening: dict[datetime, int] = field(default_factory=dict)  # by the moment hours begin: how many wait for it by now
 
 
@@ -139,6 +141,7 @@ def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situa
         expired=seen is not None and seen[0] in known.expired,
         extra=_placeholders(item),
         locale=item.person.locale,
+        routes=routes(work, item, facts),
     )
 
 
@@ -219,6 +222,8 @@ def _carry_out(work: Work, known: Gathered, purse: Purse, act: Act, batch: Batch
         batch.done.append(Done(item, "sent", None, work.now))
         return None
     written = compose(work, act, template, purse)
+    if not isinstance(written, Skip):
+        written = within_load(work, batch.loads, item, act.send.channel, written)
     if isinstance(written, Skip):
         purse.forget(act.given)
         return written

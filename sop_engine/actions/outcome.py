@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sop_engine.actions.confirming import wait_for_staff
 from sop_engine.actions.end import refresh_close
 from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.gather import Item, gather
 from sop_engine.actions.place import Cause, place_users
+from sop_engine.actions.refused import note_refusal, use_permission
 from sop_engine.actions.start import timing_of
 from sop_engine.actions.tagging import set_values
 from sop_engine.actions.unite import unite_identified
@@ -19,7 +21,7 @@ from sop_engine.core.errors import DeliveryError
 from sop_engine.core.interest import known_names
 from sop_engine.core.run import Touch
 from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
-from sop_engine.store import attempts, consent, grants, queue, runs, touches
+from sop_engine.store import attempts, grants, queue, runs, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
@@ -98,6 +100,7 @@ def lift(work: Work, accepted: Mapping[int, str | None]) -> None:
         return
     lost = touches.lift(work.tx, accepted, work.now)
     grants.settle(work.tx, [t.id for t in lost], "issued")
+    wait_for_staff(work, {t.id: accepted[t.id] for t in lost})
     finish(work, [Done(item, "sent", None, work.now, again=True) for item in gather(work, lost).items])
 
 
@@ -105,12 +108,16 @@ def _write(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
     rows: list[dict[str, object]] = []
     done: list[Done] = []
     receipts: list[tuple[int, str, datetime]] = []
+    awaiting: dict[int, str | None] = {}
     for item, answer in answered:
         if isinstance(answer, Receipt):
             rows.append(
                 {"touch": item.touch.id, "state": "sent", "done_at": work.now, "provider_id": answer.provider_id, "lease_until": None}
             )
             done.append(Done(item, "sent", None, work.now))
+            use_permission(work, item.touch.id)
+            if answer.stage == "awaiting_staff":
+                awaiting[item.touch.id] = answer.provider_id
             if answer.stage == "delivered":
                 receipts.append((item.touch.id, "delivered", work.now))
         else:
@@ -120,6 +127,8 @@ def _write(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
                 done.append(Done(item, str(row["state"]), answer.reason, work.now))
     touches.write(work.tx, "sending", rows)
     _codes(work, rows)
+    if awaiting:
+        wait_for_staff(work, awaiting)
     finish(work, done)
     tell_touches(work, touches.add_receipts(work.tx, receipts), "delivered")
 
@@ -138,8 +147,7 @@ def _after_error(work: Work, item: Item, error: DeliveryError) -> dict[str, obje
         case Unknown(reason):
             return {**base, "state": "unknown", "reason": reason, "look_at": work.now + FIRST_LOOK}
         case NextChannel(reason):
-            channel = touches.channel_of(work.tx, touch.id)
-            consent.add_opt_out(work.tx, touch.user_id, channel, work.now, reason)
+            note_refusal(work, touch, reason)
             return {**base, **refuted, "state": "planned", "reason": reason, "due_at": work.now}
 
 
@@ -189,7 +197,15 @@ def _plan_next(work: Work, done: Sequence[Done]) -> None:
             touches.touch_row(work.project, item.run.id, item.touch.user_id, item.flow, w)
             for w in _next(work, one, facts.get(item.touch.user_id, {}))
         ]
-    touches.add_touches(work.tx, rows)
+    touches.add_touches(work.tx, _unplanned(work, waiting, rows))
+
+
+def _unplanned(work: Work, waiting: Sequence[Done], rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Without those that exist: a touch that was taken back from a colleague is sent a second time, and what follows it is planned."""
+    again = {d.item.run.id for d in waiting if d.item.touch.attempts}
+    listed = touches.touches_of_runs(work.tx, again) if again else {}
+    there = {(t.run_id, t.step, t.occurrence) for found in listed.values() for t in found}
+    return [row for row in rows if (row["run_id"], row["step"], row["occurrence"]) not in there]
 
 
 def _is_source(done: Done) -> bool:

@@ -43,6 +43,16 @@ def called_account(work: Work, flow: str, step: str) -> str:
     return next((c.account for c in channels if work.app.capability(c).remote), "")
 
 
+def shares_calls(work: Work, flow: str, step: str) -> bool:
+    """Whether messages of this step to many people can be one call over the network: then they are delivered together."""
+    found = work.project.flows.get(flow)
+    known = found.step(step) if found is not None else None
+    names = known.send.names() if known is not None and known.send is not None else ()
+    channels = {work.project.template(name, None).channel for name in names if name in work.project.templates}
+    able = [work.app.capability(work.project.channels[channel]) for channel in channels]
+    return any(one.remote and one.batch > 1 for one in able)
+
+
 def _account(work: Work, touch: Touch) -> str:
     """The account of the first text of the step, if it has a rate."""
     flow = work.project.flows.get(touch.flow)

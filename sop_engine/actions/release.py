@@ -6,7 +6,7 @@ from datetime import datetime
 from sop_engine.actions.clocks import clock_off
 from sop_engine.actions.gather import gather
 from sop_engine.actions.outcome import Done, finish
-from sop_engine.actions.pacing import called_account
+from sop_engine.actions.pacing import called_account, shares_calls
 from sop_engine.app import App, Work
 from sop_engine.core.delivery import FIRST_LOOK
 from sop_engine.core.errors import SopError
@@ -58,11 +58,13 @@ def release_due(app: App, now: datetime, enqueue: Enqueue, *, limit: int = BATCH
 
 def _batches(work: Work, claimed: Sequence[Claimed]) -> Iterator[tuple[int, Hints]]:
     """Messages of one lane and one account each: a slow account holds up no other's touches."""
-    groups: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    groups: dict[tuple[int, str, bool], list[tuple[int, int]]] = {}
     for one in claimed:
-        groups.setdefault((one.lane, called_account(work, one.flow, one.step)), []).append((one.id, one.epoch))
-    for (lane, account), hints in groups.items():
-        size = CALLS if account else BATCH
+        account = called_account(work, one.flow, one.step)
+        together = not account or shares_calls(work, one.flow, one.step)
+        groups.setdefault((one.lane, account, together), []).append((one.id, one.epoch))
+    for (lane, _, together), hints in groups.items():
+        size = BATCH if together else CALLS
         yield from ((lane, hints[i : i + size]) for i in range(0, len(hints), size))
 
 

@@ -42,7 +42,7 @@ class Capability:
     `idempotent_for`: how long the provider knows a key again (None: not at all; `timedelta.max`: for ever). `ask`: none, sure or
     positive_only; `settles_after`: until then "not found" proves nothing. `receipts`: none, push, poll or both. `batch`: messages in
     one call. `links`: personal, static or none. `remote`: whether the message leaves this machine. `needs_template`: whether the
-    provider must have approved the text before.
+    provider must have approved the text before. `expires`: how long after what caused it a message may still be sent.
     """
 
     idempotent_for: timedelta | None = None
@@ -54,6 +54,7 @@ class Capability:
     staff_confirmed: bool = False
     needs_template: bool = False
     settles_after: timedelta = timedelta(0)
+    expires: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

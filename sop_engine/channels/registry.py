@@ -17,6 +17,10 @@ from sop_engine.channels.smtp import Relay
 from sop_engine.channels.task import StaffTask
 from sop_engine.channels.tencent_sms import TencentSms
 from sop_engine.channels.webhook import Endpoint, Webhook
+from sop_engine.channels.wechat_accounts import open_wechat, open_wecom
+from sop_engine.channels.wechat_oa import MpSubscribe, OaSubscribe, OaTemplate
+from sop_engine.channels.wecom_customer import WecomCustomer
+from sop_engine.channels.wecom_welcome import WecomWelcome
 from sop_engine.core import catalog
 from sop_engine.core.errors import Refused
 
@@ -27,13 +31,13 @@ CAPABILITIES: Mapping[str, Capability] = {
     "webhook": Webhook.capability,
     "aliyun_sms": AliyunSms.capability,
     "tencent_sms": TencentSms.capability,
-    "wecom_customer": Capability(ask="sure", receipts="poll", links="static", staff_confirmed=True),
-    "wecom_welcome": Capability(),
-    "mp_subscribe": Capability(receipts="push", needs_template=True),
-    "oa_template": Capability(receipts="push", needs_template=True),
-    "oa_subscribe": Capability(receipts="push", needs_template=True),
+    "wecom_customer": WecomCustomer.capability,
+    "wecom_welcome": WecomWelcome.capability,
+    "mp_subscribe": MpSubscribe.capability,
+    "oa_template": OaTemplate.capability,
+    "oa_subscribe": OaSubscribe.capability,
 }
-"""What every `via:` of the language can do, those included that cannot be reached yet."""
+"""What every `via:` of the language can do."""
 
 KNOWN = frozenset(CAPABILITIES)
 
@@ -78,7 +82,7 @@ class Sinks:
 def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project: str = "") -> Channel:
     """The channel to send through: unless `accounts.sending` is live, the outbox for all that would leave this machine.
 
-    Raises Refused for a `via` that does not exist, that this version cannot reach, or whose account is missing.
+    Raises Refused for a `via` that does not exist, or whose account is missing.
     """
     if channel.via not in KNOWN:
         raise Refused(f"channel '{channel.name}' goes via '{channel.via}', which does not exist.{_suggested(channel.via)}")
@@ -86,14 +90,8 @@ def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project
         return StaffTask(sinks.task, sinks.find)
     if channel.via == "outbox" or accounts.sending != "live":
         return Outbox(sinks.outbox, find=sinks.find)
-    make = _REMOTE.get(channel.via)
-    if make is None:
-        raise Refused(
-            f"channel '{channel.name}' goes via {channel.via}, which this version cannot reach yet; write 'via: webhook' and hand its "
-            "messages to a system that can, or leave SOP_SENDING off to see them in the outbox."
-        )
     try:
-        return make(channel.name, accounts, sinks, project)
+        return _REMOTE[channel.via](channel.name, accounts, sinks, project)
     except Refused as error:
         raise Refused(f"channel '{channel.name}': {error}") from error
 
@@ -149,11 +147,32 @@ def _sms(account: Any, accounts: Accounts, key: SecretStr, secret: SecretStr) ->
     return SmsAccount(*keys, account.sign, account.endpoint, receipts, loopback=accounts.webhook_loopback)
 
 
+def _wecom(via: str) -> Callable[[str, Accounts, Sinks, str], Channel]:
+    def make(name: str, accounts: Accounts, sinks: Sinks, _project: str) -> Channel:
+        account = account_of(accounts, name, via, "corp_id and secret")
+        return open_wecom(via, account, sinks.tokens, loopback=accounts.webhook_loopback)
+
+    return make
+
+
+def _wechat(via: str) -> Callable[[str, Accounts, Sinks, str], Channel]:
+    def make(name: str, accounts: Accounts, sinks: Sinks, _project: str) -> Channel:
+        account = account_of(accounts, name, via, "appid and secret")
+        return open_wechat(via, account, sinks.tokens, loopback=accounts.webhook_loopback)
+
+    return make
+
+
 _REMOTE: Mapping[str, Callable[[str, Accounts, Sinks, str], Channel]] = {
     "email": _email,
     "webhook": _webhook,
     "aliyun_sms": _aliyun_sms,
     "tencent_sms": _tencent_sms,
+    "wecom_customer": _wecom("wecom_customer"),
+    "wecom_welcome": _wecom("wecom_welcome"),
+    "oa_template": _wechat("oa_template"),
+    "oa_subscribe": _wechat("oa_subscribe"),
+    "mp_subscribe": _wechat("mp_subscribe"),
 }
 
 

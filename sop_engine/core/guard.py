@@ -79,6 +79,7 @@ class Situation:
     handed_off: bool = False
     expired: bool = False
     extra: Mapping[str, Value | None] = field(default_factory=dict)  # benefit.*, link.*: known only when sent
+    routes: Mapping[str, "str | Skip"] = field(default_factory=dict)  # by template: where it goes instead of the address, or why it cannot
     locale: str | None = None
     tried: Mapping[str, Skip] = field(default_factory=dict)  # templates that could not be written, and why
 
@@ -165,6 +166,7 @@ def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
     if refused and (channel.name in s.opted_out or template.purpose == "marketing"):
         return Skip("opted_out")
     address = "" if channel.to is None else s.facts.get(channel.to)
+    route = s.routes.get(template.name, "")
     if address is None or (channel.to is not None and address == ""):
         return Skip("no_channel", f"{channel.to} is unknown")
     if channel.needs is not None and template.purpose != "internal" and not holds(channel.needs, s.facts):
@@ -172,7 +174,7 @@ def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
     missing = next((n for n in sorted(template.required) if n not in s.extra and s.facts.get(n) is None), None)
     if missing is not None:
         return Skip("unknown", f"'{missing}' is unknown")
-    return Send(template, channel, str(address), word)
+    return route if isinstance(route, Skip) else Send(template, channel, route or str(address), word)
 
 
 def _waits(s: Situation, found: Send) -> Defer | None:

@@ -66,7 +66,7 @@ class Readable:
             return 24
         if use.name.startswith("benefit."):
             return self._benefit_width(use.name)
-        width = max(map(len, self._words(use.name)), default=0) or _KINDS.get(self.kind(use.name) or "", 6)
+        width = max(map(len, self.words(use.name)), default=0) or _KINDS.get(self.kind(use.name) or "", 6)
         return width if use.most is None else use.most
 
     def _benefit_width(self, name: str) -> int:
@@ -76,7 +76,8 @@ class Readable:
             return 8
         return _KINDS.get(self.kind(name) or "", 8)
 
-    def _words(self, name: str) -> tuple[str, ...]:
+    def words(self, name: str) -> tuple[str, ...]:
+        """The words a name can have; empty where it can have any."""
         symbol = self._symbol(name)
         return symbol.words if symbol else ()
 

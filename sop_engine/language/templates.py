@@ -11,6 +11,7 @@ from sop_engine.core.wording import forbidden_words
 from sop_engine.language.forms import DUE
 from sop_engine.language.front_matter import FrontMatter, Part, read_front_matter
 from sop_engine.language.names import Names, is_name, names_of, no_such, normal
+from sop_engine.language.provider_vars import check_provider_vars
 from sop_engine.language.report import Place, Report
 from sop_engine.language.template_advice import advise
 from sop_engine.language.template_names import Readable
@@ -116,6 +117,7 @@ class _File:
         self._check_must_contain(template, texts[-1][1])
         if template.channel:
             check_sms(template, self.catalogue.channels[template.channel].via, self.matter, texts[-1][1], self.readable)
+        check_provider_vars(self.matter, template, self.readable, self.catalogue)
         good = len(self.matter.report.problems) == before and template.body.strip()
         if good and template.channel and template.purpose:
             advise(template, self.matter, texts, self.readable, self.catalogue.channels[template.channel])

@@ -276,6 +276,6 @@ START_REFUSALS = ("only", "again", "rollout", "ramp", "no_anchor", "late")
 SKIPS = (
     "ended", "removed", "late", "when", "excluded", "suppressed", "stale", "minor", "no_choice", "no_channel", "needs", "no_consent",
     "opted_out", "unknown", "render", "too_long", "staff_load", "limit", "stack", "budget", "empty", "holdout", "hours", "cap", "priority",
-    "ceiling", "paused", "handoff", "expired",
+    "ceiling", "paused", "handoff", "expired", "no_relation", "no_credit", "capped", "unconfirmed",
 )  # fmt: skip
 ENDS = ("goal", "left", "finished", "undone", "opted_out", "stopped", "merged", "erased")

@@ -57,6 +57,12 @@ def settle(tx: Connection, settled: Sequence[Settlement], at: datetime) -> None:
     change_rows(tx, attempts, rows, by=("touch_id", "epoch"), states=["open", "unclear"], column="outcome")
 
 
+def take_back(tx: Connection, touch_id: int, epoch: int, reason: str) -> None:
+    """A call that was accepted is known not to have reached anybody."""
+    mine = attempts.c.touch_id == touch_id, attempts.c.epoch == epoch, attempts.c.outcome == "accepted"
+    tx.execute(update(attempts).where(*mine).values(outcome="refused", reason=reason))
+
+
 def add_late(tx: Connection, late: Sequence[Settlement], at: datetime) -> None:
     """Keep answers that came too late to be written on the touch."""
     add_rows(tx, late_results, [{**_told(s), "at": at} for s in late])

@@ -117,6 +117,13 @@ def settle(tx: Connection, touch_ids: Sequence[int], state: str) -> None:
     tx.execute(update(grants).where(mine).values(state=state), ids)
 
 
+def take_back(tx: Connection, touch_ids: Sequence[int]) -> None:
+    """Issued grants of messages that reached nobody are released; one that was used meanwhile stays as it is."""
+    mine, ids = and_(among(grants.c.touch_id), grants.c.state == "issued"), {"ids": touch_ids}
+    tx.execute(update(grants).where(mine).values(state="reserved"), ids)
+    settle(tx, touch_ids, "released")
+
+
 def give_back(tx: Connection, pool: str, code: str) -> None:
     """Put a code back into its pool."""
     tx.execute(update(pools).where(pools.c.name == pool, pools.c.taken > 0).values(taken=pools.c.taken - 1))

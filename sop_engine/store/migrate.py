@@ -11,7 +11,17 @@ from sqlalchemy import Connection, Engine, MetaData, text
 from sqlmodel import SQLModel
 
 from sop_engine.core.errors import Refused
-from sop_engine.store import feed_tables, identity_tables, ingest_tables, link_tables, report_tables, run_tables, safety_tables, tables
+from sop_engine.store import (
+    feed_tables,
+    identity_tables,
+    ingest_tables,
+    link_tables,
+    report_tables,
+    run_tables,
+    safety_tables,
+    tables,
+    wechat_tables,
+)
 
 TABLES: MetaData = SQLModel.metadata
 ROOMS_WITH_TABLES = (
@@ -21,6 +31,7 @@ ROOMS_WITH_TABLES = (
     identity_tables,
     report_tables,
     ingest_tables,
+    wechat_tables,
     link_tables,
     feed_tables,
 )  # importing them fills TABLES

@@ -216,6 +216,11 @@ def channel_of(tx: Connection, touch_id: int) -> str:
     return tx.execute(select(touches.c.channel).where(touches.c.id == touch_id)).scalar() or ""
 
 
+def template_of(tx: Connection, touch_id: int) -> str:
+    """The template of the last intent."""
+    return tx.execute(select(touches.c.template).where(touches.c.id == touch_id)).scalar() or ""
+
+
 def users_due(tx: Connection, until: datetime) -> set[str]:
     """Keys of the users with a touch planned before then."""
     users = table_of(UserRow)

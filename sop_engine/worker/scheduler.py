@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sop_engine.actions.catch_up import catch_up
 from sop_engine.actions.clicking import forget_links, settle_clicks
 from sop_engine.actions.closing import close_periods
+from sop_engine.actions.confirming import due_confirmations
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue
 from sop_engine.actions.feeding import feed, forget_told
@@ -89,6 +90,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("release", "sending", RELEASE, sending.release),
         Job("rescue", "sending", RESCUE, sending.take_back),
         Job("unknown", "asking", RESCUE, resolve_unknown),
+        Job("confirmations", "asking", timedelta(seconds=30), due_confirmations),
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), starts),
         Job("reports", "reports", timedelta(seconds=30), close_periods),
