@@ -21,7 +21,7 @@ MOST_BYTES = 64 * 1024 * 1024  # in their bodies together
 TOGETHER_CALLS, TOGETHER_BYTES = 64, 256 * 1024  # that are worked on at once
 IN_LINE_S = 5.0  # a client gives up after 10 or 15 seconds, and what it gave up is worked on for nothing
 SOONEST_S, LATEST_S = 1, 300
-_WEIGHT = 0.2  # of the newest calls in the mean of how long one takes
+_WEIGHT = 0.2  # of the newest round in the mean of how long one takes
 
 
 class Gate(Generic[Call, Answer]):
@@ -39,7 +39,7 @@ class Gate(Generic[Call, Answer]):
         self.calls = self.bytes = 0
         self._line: deque[tuple[Call, int, asyncio.Future[Answer]]] = deque()
         self._busy: set[asyncio.Task[None]] = set()
-        self._mean_s = 0.05
+        self._round_s = 0.2  # how long a round takes, however many calls are in it: most of that is the transaction
         self._threads: CapacityLimiter | None = None  # belongs to the loop in which the first call comes
 
     def enter(self) -> bool:
@@ -57,7 +57,8 @@ class Gate(Generic[Call, Answer]):
     @property
     def _line_s(self) -> float:
         """How long those who are inside will take."""
-        return self.calls * self._mean_s / self.workers
+        rounds = math.ceil(max(self.calls / TOGETHER_CALLS, self.bytes / TOGETHER_BYTES) / self.workers)
+        return rounds * self._round_s
 
     @property
     def come_back_s(self) -> int:
@@ -90,7 +91,7 @@ class Gate(Generic[Call, Answer]):
                     if not found.done():
                         found.set_exception(error)
                 continue
-            self._mean_s += _WEIGHT * ((time.monotonic() - began) / len(taken) - self._mean_s)
+            self._round_s += _WEIGHT * (time.monotonic() - began - self._round_s)
             for (_, _, found), answer in zip(taken, answers, strict=True):
                 if not found.done():  # whoever asked may be gone
                     found.set_result(answer)

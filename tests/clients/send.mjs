@@ -8,5 +8,5 @@ client.on('error', (error) => failed.push(String(error.code)))
 for (let n = 0; n < Number(events); n++) {
   client.track({ userId: `node-${n % 500}`, event: 'visit', properties: { page: `/${n}` } })
 }
-await client.closeAndFlush({ timeout: 300000 })
+await client.closeAndFlush({ timeout: 540000 })
 console.log(JSON.stringify({ failed }))

@@ -241,25 +241,30 @@ def test_when_the_gate_is_full_it_is_429_with_a_whole_number_of_seconds(door: Do
 
 def test_the_gate_is_full_of_calls_of_bytes_or_of_seconds_in_line() -> None:
     gate: Gate[str, str] = Gate(list, 1, most_calls=3, most_bytes=10)
-    gate._mean_s = 0.1
     assert [gate.enter() for _ in range(4)] == [True, True, True, False]
     gate.leave()
     gate.bytes = 10
     assert not gate.enter()
-    gate.bytes, gate._mean_s = 0, 2.6  # two are inside, and a third would be answered after its client has given up
+    gate.bytes, gate._round_s = 0, 5.1  # a third would be answered after its client has given up
     assert not gate.enter()
     gate.leave()
     assert gate.enter()
 
 
+def test_calls_that_are_taken_in_together_count_as_one_round_of_the_line() -> None:
+    gate: Gate[str, str] = Gate(list, 1)
+    gate._round_s = 1.0
+    assert [gate.enter() for _ in range(6 * 64)].index(False) == 5 * 64 + 1
+
+
 def test_whoever_finds_the_gate_full_is_told_to_come_when_the_others_are_done_in_1_to_300_seconds() -> None:
     gate: Gate[str, str] = Gate(list, 2)
-    gate.calls, gate._mean_s = 4, 2.0
+    gate.calls, gate._round_s = 4 * 64, 2.0
     told = {gate.come_back_s for _ in range(200)}
-    assert min(told) >= 4 and max(told) <= 12 and len(told) > 3
-    gate._mean_s = 10_000.0
+    assert 4 <= min(told) < max(told) <= 12
+    gate._round_s = 10_000.0
     assert gate.come_back_s == 300
-    gate._mean_s = 0.0
+    gate._round_s = 0.0
     assert gate.come_back_s == 1
 
 
