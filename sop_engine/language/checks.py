@@ -11,7 +11,7 @@ from sop_engine.language.report import Place, Report
 from sop_engine.language.source import Map, Node
 
 MOST_DIMENSIONS = 9
-_CARRIES = {"oa_template": ("service",), "staff_task": ("internal",)}
+_CARRIES = {"oa_template": ("service",), "wecom_welcome": ("service",), "staff_task": ("internal",)}
 
 
 def check_dimensions(project: Project, documents: Documents, report: Report) -> None:

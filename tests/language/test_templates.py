@@ -16,33 +16,9 @@ from sop_engine.language.templates import read_templates
 
 BAD = sorted((Path(__file__).parent / "bad_templates").glob("*.md"))
 OURS = {
-    101,
-    104,
-    201,
-    202,
-    203,
-    204,
-    206,
-    301,
-    302,
-    303,
-    501,
-    502,
-    503,
-    505,
-    507,
-    508,
-    509,
-    510,
-    521,
-    522,
-    523,
-    524,
-    526,
-    708,
-    709,
-    716,
-    727,
+    *(101, 104, 201, 202, 203, 204, 206, 301, 302, 303),
+    *(501, 502, 503, 505, 507, 508, 509, 510, 515, 521, 522, 523, 524, 526),
+    *(708, 709, 716, 729),
 }
 WELCOME = "---\ntemplate: 欢迎_短信\nchannel: 短信\npurpose: service\nvariables:\n  昵称: 朋友\n---\n{{ 昵称 }}，欢迎。\n"
 
@@ -56,6 +32,7 @@ def catalogue() -> Project:
         Channel("企微", "wecom_customer"),
         Channel("推送", "webhook", max_length=40),
         Channel("顾问任务", "staff_task"),
+        Channel("公众号", "oa_template"),
     ]
     return Project(
         Settings("演示", "Asia/Shanghai", content_types=("怀旧", "问候"), never_say=("沉默用户", "低价值", "流失风险")),
