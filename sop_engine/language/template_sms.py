@@ -35,7 +35,7 @@ def read_provider_vars(matter: FrontMatter, text: Text) -> tuple[tuple[str, str]
 
 
 def check_sms(template: Template, via: str, matter: FrontMatter, text: Text, readable: Readable) -> None:
-    """Add what is wrong with the text of an SMS: 521 to 526, and 727 where values may be too long for Tencent."""
+    """Add what is wrong with the text of an SMS: 521 to 526, and 729 where values may be too long for Tencent."""
     if via not in SMS:
         return
     if template.provider_template:
@@ -117,7 +117,7 @@ def _check_lengths(template: Template, matter: FrontMatter, text: Text, readable
                 f"'{name}' becomes about {width} characters long, and newer accounts at Tencent take {TENCENT_VARIABLE} in a variable. "
                 f"Shorten it, as with '| short({TENCENT_VARIABLE})', or send it another way."
             )
-            matter.report.add(places[name], 727, sentence)
+            matter.report.add(places[name], 729, sentence)
 
 
 def _written(pieces: Sequence[Piece]) -> Iterator[Use]:
