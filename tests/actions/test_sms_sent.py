@@ -25,6 +25,9 @@ from tests.fakes.aliyun import Aliyun
 from tests.fakes.tencent import Tencent
 
 
+pytestmark = pytest.mark.slow
+
+
 class Died(BaseException):
     """The process is gone."""
 

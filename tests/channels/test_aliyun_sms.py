@@ -207,6 +207,14 @@ def test_absence_proves_nothing_before_thirty_minutes(fake: Aliyun) -> None:
     channel.close()
 
 
+def test_a_message_whose_number_was_erased_cannot_be_asked_for_and_is_not_polled(fake: Aliyun) -> None:
+    channel, nobody = to_aliyun(fake.url), replace(handed(fake.now), to="")
+    with pytest.raises(DeliveryError) as caught:
+        channel.ask(nobody)
+    assert (caught.value.kind, list(channel.poll([nobody])), fake.calls) == ("unknown", [], [])
+    channel.close()
+
+
 @pytest.mark.parametrize("step", ["fail:isv.ACCOUNT_ABNORMAL", "garbage", "html_200", "accept_then_500", "accept_then_cut"])
 def test_asking_that_is_not_answered_says_nothing(fake: Aliyun, step: str) -> None:
     channel = to_aliyun(fake.url)
