@@ -24,7 +24,6 @@ from tests.conftest import sqlite_copy
 from tests.fakes.aliyun import Aliyun
 from tests.fakes.tencent import Tencent
 
-
 pytestmark = pytest.mark.slow
 
 
