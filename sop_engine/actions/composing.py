@@ -50,7 +50,8 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         return Skip("empty")
     values = {**act.facts, **(act.given.values(code) if act.given else {})}
     if channel is not None and channel.via in SMS:  # a name with an emoji counts as unknown here: the fallback stands for it
-        values = {name: None if isinstance(value, str) and unfit_value(value) else value for name, value in values.items()}
+        named = ((name, values.get(name)) for name, _ in template.variables)
+        values.update({name: None for name, value in named if isinstance(value, str) and unfit_value(value)})
     names = (item.flow.playbook, item.step.name, item.run.variant or "")
     linker = linker_for(work, template, channel, item.touch.id, names)
     links = {**linker.named(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}

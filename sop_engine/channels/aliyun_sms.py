@@ -19,6 +19,7 @@ from sop_engine.channels.sms import (
     Account,
     Item,
     Line,
+    asked_number,
     checked,
     event_key,
     facts_of_report,
@@ -82,7 +83,7 @@ class AliyunSms:
         """What has become of these messages, as the pushed reports would say it; raises DeliveryError."""
         asked: dict[tuple[str, str], list[Handed]] = {}
         for one in handed:
-            for day in _days(one) if one.now - one.began_at < ASKED_BACK else ():
+            for day in _days(one) if one.to and one.now - one.began_at < ASKED_BACK else ():
                 asked.setdefault((one.to, day), []).append(one)
         facts = []
         for (number, day), mine in asked.items():
@@ -107,7 +108,7 @@ class AliyunSms:
     def _listed(self, number: str, day: str, now: datetime) -> Iterator[Item]:
         """Every message to a number on a day of Shanghai, page by page."""
         for page in range(1, MOST_PAGES + 1):
-            told = {"CurrentPage": str(page), "PageSize": str(PAGE), "PhoneNumber": _plain(number_in(number)), "SendDate": day}
+            told = {"CurrentPage": str(page), "PageSize": str(PAGE), "PhoneNumber": _plain(asked_number(number)), "SendDate": day}
             found = self._told(self._call("QuerySendDetails", canonical_query(told), now), now)
             try:
                 rows = found["SmsSendDetailDTOs"]["SmsSendDetailDTO"]

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from sop_engine.channels.calling import checked_endpoint, open_client
-from sop_engine.channels.codes import BAD_ADDRESS, CONTENT, TEMPLATE
+from sop_engine.channels.codes import BAD_ADDRESS, CONTENT, NO_ANSWER, TEMPLATE
 from sop_engine.channels.codes_sms import SHANGHAI, reported
 from sop_engine.channels.contract import Fact, Message, Reply, Request
 from sop_engine.core.addresses import phone_e164
@@ -119,6 +119,14 @@ def _as(fact: Fact, kind: str, event_key: str, fields: dict[str, str]) -> Fact:
     return Fact(
         kind=kind, event_key=event_key, at=fact.at, key=fact.key, provider_id=fact.provider_id, to=fact.to, code=fact.code, fields=fields
     )
+
+
+def asked_number(text: str) -> str:
+    """The number a message went to; raises DeliveryError where it is not known any more."""
+    number = phone_e164(text)
+    if number is None:
+        raise NO_ANSWER.error("the number is not known any more")
+    return number
 
 
 def event_key(provider: str, *parts: str) -> str:

@@ -17,6 +17,7 @@ from sop_engine.channels.sms import (
     Account,
     Item,
     Line,
+    asked_number,
     checked,
     event_key,
     facts_of_report,
@@ -84,7 +85,7 @@ class TencentSms:
         """What carriers have reported about these messages, as the pushed reports would say it; raises DeliveryError."""
         by_number: dict[str, list[Handed]] = {}
         for one in handed:
-            if one.now - one.began_at < ASKED_BACK:
+            if one.to and one.now - one.began_at < ASKED_BACK:
                 by_number.setdefault(one.to, []).append(one)
         facts = []
         for number, mine in by_number.items():
@@ -116,7 +117,7 @@ class TencentSms:
                 "EndTime": int(now.timestamp()),
                 "Offset": page * PAGE,
                 "Limit": PAGE,
-                "PhoneNumber": number_in(number),
+                "PhoneNumber": asked_number(number),
                 "SmsSdkAppId": self._account.app_id,
             }
             answer, _ = self._told(self._call("PullSmsSendStatusByPhoneNumber", _json(told), now), now)

@@ -36,14 +36,17 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-def check(files: Mapping[str, str], *, lints: bool = True) -> Checked:
-    """Read the texts of a project by path, as `folder.read_folder` gives them; never raises for what is written there."""
+def check(files: Mapping[str, str], *, lints: bool = True, released: bool = False) -> Checked:
+    """Read the texts of a project by path, as `folder.read_folder` gives them; never raises for what is written there.
+
+    `released`: an earlier version has applied them, so they are not held to what only later versions refuse.
+    """
     report = Report({file: plain_lines(text).split("\n") for file, text in files.items()})
     texts = {file: text for file, text in sorted(files.items()) if _readable(file, text, report)}
     documents = read_documents(texts, report)
     reader = Reader(declare(documents), report)
     catalogue = _catalogue(documents, reader)
-    catalogue = replace(catalogue, templates=read_templates(texts, catalogue, report, names=reader.names))
+    catalogue = replace(catalogue, templates=read_templates(texts, catalogue, report, names=reader.names, released=released))
     playbooks, project = _playbooks(documents, catalogue, reader)
     if not report.has_errors():
         _check_whole(project, documents, report)
@@ -58,8 +61,8 @@ def check(files: Mapping[str, str], *, lints: bool = True) -> Checked:
 
 
 def load(files: Mapping[str, str]) -> Project:
-    """The project these files describe. Raises BadProject with every problem if one of them is an error."""
-    checked = check(files, lints=False)
+    """The project of a release. Raises BadProject with every problem if one of them is an error."""
+    checked = check(files, lints=False, released=True)
     if checked.project is None:
         raise BadProject(checked.problems)
     return checked.project

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sop_engine.core.sms import SMS, TENCENT_VARIABLE, foreign_characters, has_address
+from sop_engine.core.sms import SMS, TENCENT_VARIABLE, foreign_characters, has_address, unfit_value
 from sop_engine.core.template import Template
 from sop_engine.language.front_matter import FrontMatter, Part
 from sop_engine.language.names import normal
@@ -80,6 +80,11 @@ def _check_characters(part: Part, matter: FrontMatter, text: Text) -> None:
             shown = " ".join(dict.fromkeys(c if c.isprintable() else f"U+{ord(c):04X}" for _, c in found))
             sentence = f"an SMS cannot carry {shown}: no emoji, traditional or control characters."
             matter.report.add(part.at(literal.offset + found[0][0]), 523, sentence)
+    for name, fallback in matter.pairs("variables"):
+        if unfit_value(fallback.value) and not has_address(fallback.value):
+            matter.report.add(
+                fallback.place, 523, f"what stands for '{name.value}' holds an emoji or a control character: no SMS carries it."
+            )
 
 
 def _check_addresses(part: Part, matter: FrontMatter, text: Text) -> None:

@@ -24,6 +24,8 @@ from tests.conftest import sqlite_copy
 from tests.fakes.aliyun import Aliyun
 from tests.fakes.tencent import Tencent
 
+pytestmark = pytest.mark.slow
+
 
 class Died(BaseException):
     """The process is gone."""

@@ -40,6 +40,7 @@ def test_one_message_goes_with_its_key_its_values_and_an_empty_body(fake: Aliyun
     assert receipt == Receipt(taken.id, "accepted")
     assert (taken.key, taken.to, json.loads(taken.said["TemplateParam"])) == ("k1", "13900001234", {"name": "张三"})
     assert (taken.said["SignName"], taken.said["TemplateCode"], fake.calls[0].body) == ("某品牌", "SMS_1", b"")
+    assert fake.calls[0].headers["accept-encoding"] == "identity"  # a packed answer could not be read
 
 
 def test_what_is_prepared_is_the_known_query_without_date_and_nonce() -> None:
@@ -204,6 +205,14 @@ def test_absence_proves_nothing_before_thirty_minutes(fake: Aliyun) -> None:
     fake.advance(minutes=20)
     assert channel.ask(handed(fake.now)) is not None
     assert channel.capability.settles_after == 30 * MINUTE
+    channel.close()
+
+
+def test_a_message_whose_number_was_erased_cannot_be_asked_for_and_is_not_polled(fake: Aliyun) -> None:
+    channel, nobody = to_aliyun(fake.url), replace(handed(fake.now), to="")
+    with pytest.raises(DeliveryError) as caught:
+        channel.ask(nobody)
+    assert (caught.value.kind, list(channel.poll([nobody])), fake.calls) == ("unknown", [], [])
     channel.close()
 
 

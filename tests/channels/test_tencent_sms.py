@@ -187,6 +187,14 @@ def _taken(fake: Tencent, channel: object) -> object:
     return fake.log[0]
 
 
+def test_a_message_whose_number_was_erased_cannot_be_asked_for_and_is_not_polled(fake: Tencent) -> None:
+    channel, nobody = to_tencent(fake.url), replace(handed(fake.now), to="")
+    with pytest.raises(DeliveryError) as caught:
+        channel.ask(nobody)
+    assert (caught.value.kind, list(channel.poll([nobody])), fake.calls) == ("unknown", [], [])
+    channel.close()
+
+
 @pytest.mark.parametrize("step", ["fail:InternalError.Timeout", "garbage", "html_200", "accept_then_500", "accept_then_cut"])
 def test_asking_that_is_not_answered_says_nothing(fake: Tencent, step: str) -> None:
     channel = to_tencent(fake.url)

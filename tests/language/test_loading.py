@@ -34,6 +34,13 @@ def flow_of(text: str, name: str = "新") -> Flow:
     return load({**GOOD, "playbooks/90-new.yml": text}).flows[name]
 
 
+def test_a_text_that_only_this_version_refuses_is_refused_when_it_is_applied_and_read_when_it_was_released() -> None:
+    name = next(file for file in GOOD if file.endswith("_短信.md"))
+    files = {**GOOD, name: GOOD[name] + "😀"}
+    assert [p.code for p in check(files, lints=False).problems if p.severity == "error"] == ["SOP523"]
+    assert load(files).templates.keys() == PROJECT.templates.keys()
+
+
 def test_everything_in_the_folder_is_in_the_project() -> None:
     assert len(PROJECT.flows) == 32
     assert len(PROJECT.stories) == 35

@@ -136,6 +136,14 @@ def test_an_approved_text_with_all_its_variables_says_nothing() -> None:
     assert found["欢迎_短信"]["zh-CN"].provider_vars == (("name", "{{ 昵称 }}"),)
 
 
+def test_a_release_from_before_the_rules_for_sms_is_still_read() -> None:
+    text = WELCOME.replace("service\n", "service\nprovider_template: SMS_1\n").replace("欢迎。", "歡迎😀。")
+    report = Report({"a.md": text.split("\n")})
+    found = read_templates({"a.md": text}, catalogue(), report, released=True)
+    assert (list(found), [str(p) for p in report.sorted()]) == (["欢迎_短信"], [])
+    assert [line.split(": ")[1] for line in read(("a.md", text))[1]] == ["error SOP521", "error SOP523"]
+
+
 def test_windows_line_ends_change_no_place() -> None:
     unix = read(("a.md", WELCOME.replace("{{ 昵称 }}", "\n{{ 妮称 }}")))[1]
     windows = read(("a.md", WELCOME.replace("{{ 昵称 }}", "\n{{ 妮称 }}").replace("\n", "\r\n")))[1]
