@@ -31,6 +31,7 @@ class EventRecord:
     fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     actor: str = "user"
     source: str = "import"
+    touch_id: int = 0  # the message it is about, where that is known; not stored
 
 
 @dataclass(frozen=True, slots=True)
