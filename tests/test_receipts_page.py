@@ -3,6 +3,8 @@
 import re
 
 from sop_engine.channels.contract import FACTS
+from sop_engine.channels.email_receipts import EVENTS as MAIL_EVENTS
+from sop_engine.channels.task import ANSWERS
 from sop_engine.channels.webhook_receipts import FAILED, KINDS
 from sop_engine.core.feedback import EVENTS, RECEIPTS
 from sop_engine.core.replies import OPT_OUT
@@ -10,7 +12,7 @@ from tests.test_docs import missing, page
 
 
 def test_every_fact_every_type_and_every_word_that_refuses_is_on_the_page() -> None:
-    assert missing({*FACTS, *KINDS, *FAILED, *OPT_OUT}, page("receipts")) == []
+    assert missing({*FACTS, *KINDS, *FAILED, *OPT_OUT, *ANSWERS, *MAIL_EVENTS}, page("receipts")) == []
 
 
 def test_the_page_says_which_receipts_and_events_a_fact_becomes() -> None:

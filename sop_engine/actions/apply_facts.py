@@ -64,11 +64,12 @@ def _in_the_past(fact: Fact, now: datetime) -> Fact:
 
 def _find(work: Work, channel: str, fact: Fact) -> Found:
     """The message: by its key, else by the provider's number, else by our own; and the users: its own, else those at the address."""
-    touch = whose.touch_by_key(work.tx, channel, fact.key) if fact.key else None
+    told_at = _reported_together(work, channel)
+    touch = whose.touch_by_key(work.tx, told_at, fact.key) if fact.key else None
     if touch is None and fact.provider_id:
-        touch = whose.touch_by_provider(work.tx, channel, fact.provider_id, fact.to)
+        touch = whose.touch_by_provider(work.tx, told_at, fact.provider_id, fact.to)
     if touch is None and fact.touch_id:
-        touch = whose.touch_of_channel(work.tx, channel, fact.touch_id)
+        touch = whose.touch_of_channels(work.tx, told_at, fact.touch_id)
     about = whose.about(work.tx, touch) if touch else None
     if about is not None:
         return Found(about, (about.user_id,))
@@ -76,11 +77,17 @@ def _find(work: Work, channel: str, fact: Fact) -> Found:
     if task is not None:
         return Found(None, (task.user_id,), task=True)
     users = users_at(work, channel, fact.to) if fact.to and fact.kind not in OF_A_MESSAGE else []
-    latest = whose.latest_touch(work.tx, channel, users) if users else None  # whoever answers means what came last
+    latest = whose.latest_touch(work.tx, told_at, users) if users else None  # whoever answers means what came last
     about = whose.about(work.tx, latest) if latest and fact.kind in ("replied", "unsubscribed") else None
     if about is not None:
         users = [about.user_id, *(u for u in users if u != about.user_id)]
     return Found(about, tuple(users))
+
+
+def _reported_together(work: Work, channel: str) -> list[str]:
+    """The channels of one kind: what is sent by several may be reported at the address of any of them."""
+    known = work.project.channels.get(channel)
+    return [one.name for one in work.project.channels.values() if known is not None and one.via == known.via] or [channel]
 
 
 def _apply(work: Work, channel: str, fact: Fact, found: Found, events: list[EventRecord]) -> Outcome:
@@ -88,10 +95,10 @@ def _apply(work: Work, channel: str, fact: Fact, found: Found, events: list[Even
         return Outcome("dropped", "unheard_of")
     if fact.kind in PASSED_ON:
         return _pass_on(work, channel, fact)
-    if not found.users:
-        return Outcome("parked", "nobody_known")
-    if fact.fields.get("suspect"):
-        return Outcome("applied", "suspect", found.touch_id)  # a scanner followed the links, and nobody else
+    without = _without_effect(fact, found)
+    if without is not None:
+        return without
+    channel = found.about.channel if found.about else channel
     event = None
     if fact.kind in EVENTS or fact.kind == "event":
         person = people(work.tx, found.users[:1])[found.users[0]]
@@ -102,6 +109,17 @@ def _apply(work: Work, channel: str, fact: Fact, found: Found, events: list[Even
     if event is not None and fresh:
         events.append(event)
     return Outcome("applied", "" if fresh else "history", found.touch_id)
+
+
+def _without_effect(fact: Fact, found: Found) -> Outcome | None:
+    """What becomes of a report about nobody, of a scanner that followed the links, or about a message that is proven not to be taken."""
+    if not found.users:
+        return Outcome("parked", "nobody_known")
+    if fact.fields.get("suspect"):
+        return Outcome("applied", "suspect", found.touch_id)
+    if fact.kind in OF_A_MESSAGE and found.about and not found.about.handed:
+        return Outcome("applied", "not_sent", found.touch_id)
+    return None
 
 
 def _consequences(work: Work, channel: str, fact: Fact, found: Found) -> bool:
@@ -128,7 +146,7 @@ def _note(work: Work, fact: Fact, found: Found) -> bool:
     """Note the receipt beside its message, and that the provider had taken it; False when something stronger was known already."""
     about = found.about
     if about is None or not about.handed:
-        return True  # it is proven that this message was not taken: what came back is about the person alone
+        return True  # what came back is about the person alone
     history = is_history(fact.kind, whose.receipts_of(work.tx, about.touch_id))
     touches.add_receipts(work.tx, [(about.touch_id, kind, fact.at) for kind in RECEIPTS.get(fact.kind, ())])
     touch = touches.get_touch(work.tx, about.touch_id)

@@ -6,6 +6,7 @@ from sop_engine.actions.end import end_runs
 from sop_engine.actions.outcome import lift
 from sop_engine.actions.refusing import withdraw
 from sop_engine.app import Work
+from sop_engine.channels.task import TaskLinks
 from sop_engine.core.deadlines import deadline
 from sop_engine.core.records import EventRecord
 from sop_engine.core.replies import REPLY
@@ -108,7 +109,9 @@ def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> No
     text = render(template, values, locale=work.project.settings.locale).text
     channel = work.project.channels[template.channel]
     due = deadline(template, channel, work.now)
-    outbox.add_task(work.tx, outbox.Task(f"handoff:{event_id}", user_id, "", text, due, channel=channel.name), work.now)
+    key, settings = f"handoff:{event_id}", work.app.settings
+    told = TaskLinks(settings.public_url, settings.signing_keys).told(text, key)
+    outbox.add_task(work.tx, outbox.Task(key, user_id, "", told, due, channel=channel.name), work.now)
 
 
 _ACTIONS: Mapping[str, Callable[[Work, int, int, EventRecord], None]] = {

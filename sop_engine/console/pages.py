@@ -14,6 +14,7 @@ from sop_engine.app import App
 from sop_engine.console import receipt_routes
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
+from sop_engine.console.task_routes import task_router
 from sop_engine.core.readiness import Check, judge
 from sop_engine.core.signs import Signs
 
@@ -29,6 +30,7 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
     """The web application on this engine."""
     web = FastAPI(title="sop", docs_url=None, redoc_url=None, openapi_url=None)
     web.include_router(receipt_routes.receipt_router(app, now))
+    web.include_router(task_router(app, now))
     looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
 
     @web.api_route("/healthz", methods=GET)

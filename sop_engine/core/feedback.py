@@ -43,10 +43,13 @@ REFUSALS: Mapping[str, str] = {
 PROOF = frozenset({*RANKS, *EVENTS}) - {"no_receipt"}
 """What comes back about a message only if its provider took it: it settles an outcome nobody knew."""
 
-RECEIPTS: Mapping[str, tuple[str, ...]] = {kind: (kind,) for kind in (*RANKS, "opened", "clicked", "replied") if kind != "accepted"} | {
-    "task_done": ("done", "delivered")
+RECEIPTS: Mapping[str, tuple[str, ...]] = {kind: (kind,) for kind in (*RANKS, "opened", "clicked", "replied")} | {
+    "task_done": ("done", "delivered"),
 }
 """What is noted beside the message; a task is delivered when it is done."""
+
+PROVEN = frozenset({"accepted", "used", *(noted for kind in PROOF for noted in RECEIPTS.get(kind, ()))})
+"""The same as it is noted beside a message."""
 
 OF_A_MESSAGE = frozenset({*RANKS, "opened", "clicked", "task_done", "task_failed"}) - {"bounced", "blocked", "complained", "not_friend"}
 """Reports that say nothing without their message; the others are about a person too."""

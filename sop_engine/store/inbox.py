@@ -149,7 +149,8 @@ def set_polled(tx: Connection, channel: str, number: int, until: datetime, attem
 
 
 def silent(tx: Connection, touch_ids: Iterable[int]) -> list[int]:
-    """Those of these touches about which nothing at all came back."""
+    """Those of these touches about which nothing came back but that they were taken."""
     ids = list(touch_ids)
-    heard = set(tx.execute(select(receipts.c.touch_id).where(receipts.c.touch_id.in_(ids))).scalars())
+    said = select(receipts.c.touch_id).where(receipts.c.touch_id.in_(ids), receipts.c.kind != "accepted")
+    heard = set(tx.execute(said).scalars())
     return [one for one in ids if one not in heard]

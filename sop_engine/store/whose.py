@@ -25,6 +25,7 @@ class About:
     user_id: int
     flow: str
     step: str
+    channel: str
     template: str
     level: str
     address: str
@@ -34,45 +35,45 @@ class About:
 _ATTEMPT = select(attempts.c.touch_id, touches.c.address).join(touches, touches.c.id == attempts.c.touch_id)
 
 
-def touch_by_key(tx: Connection, channel: str, key: str) -> int | None:
-    """The touch this key of the channel was made for."""
-    mine = _ATTEMPT.where(attempts.c.key == key, attempts.c.channel == channel)
+def touch_by_key(tx: Connection, channels: Iterable[str], key: str) -> int | None:
+    """The touch this key of one of the channels was made for."""
+    mine = _ATTEMPT.where(attempts.c.key == key, attempts.c.channel.in_(list(channels)))
     row = tx.execute(mine.limit(1)).first()
     return None if row is None else int(row.touch_id)
 
 
-def touch_by_provider(tx: Connection, channel: str, provider_id: str, address: str) -> int | None:
-    """The touch the channel's provider calls so; where it calls several so, the one to this address."""
-    mine = _ATTEMPT.where(attempts.c.provider_id == provider_id, attempts.c.channel == channel)
+def touch_by_provider(tx: Connection, channels: Iterable[str], provider_id: str, address: str) -> int | None:
+    """The touch the channels' provider calls so; where it calls several so, the one to this address."""
+    mine = _ATTEMPT.where(attempts.c.provider_id == provider_id, attempts.c.channel.in_(list(channels)))
     if address:
         mine = mine.where(or_(touches.c.address == address, touches.c.address.is_(None)))
     found = {row.touch_id for row in tx.execute(mine.limit(2))}
     return found.pop() if len(found) == 1 else None
 
 
-def touch_of_channel(tx: Connection, channel: str, touch_id: int) -> int | None:
-    """The touch, if it went this way."""
-    return tx.execute(select(touches.c.id).where(touches.c.id == touch_id, touches.c.channel == channel)).scalar()
+def touch_of_channels(tx: Connection, channels: Iterable[str], touch_id: int) -> int | None:
+    """The touch, if it went by one of these channels."""
+    return tx.execute(select(touches.c.id).where(touches.c.id == touch_id, touches.c.channel.in_(list(channels)))).scalar()
 
 
-def latest_touch(tx: Connection, channel: str | None, user_ids: Iterable[int]) -> int | None:
-    """The last touch that was handed over to one of these users, by this channel if one is given."""
+def latest_touch(tx: Connection, channels: Iterable[str] | None, user_ids: Iterable[int]) -> int | None:
+    """The last touch that was handed over to one of these users, by one of these channels if any are given."""
     c = touches.c
     mine = select(c.id).where(among(c.user_id), c.intent_at.is_not(None), c.state.in_(("sent", "unknown", "sending")))
-    if channel is not None:
-        mine = mine.where(c.channel == channel)
+    if channels is not None:
+        mine = mine.where(c.channel.in_(list(channels)))
     return tx.execute(mine.order_by(c.intent_at.desc(), c.id.desc()).limit(1), {"ids": list(user_ids)}).scalar()
 
 
 def about(tx: Connection, touch_id: int) -> About | None:
     """What a report needs to know of a touch."""
     c = touches.c
-    columns = c.id, c.user_id, c.flow, c.step, c.template, c.level, c.address, c.state, c.reason
+    columns = c.id, c.user_id, c.flow, c.step, c.channel, c.template, c.level, c.address, c.state, c.reason
     row = tx.execute(select(*columns).where(c.id == touch_id)).first()
     if row is None:
         return None
     handed = row.state in ("sent", "unknown", "sending") or (row.state, row.reason) == ("failed", "outcome_unknown")
-    return About(row.id, row.user_id, row.flow, row.step, row.template or "", row.level or "", row.address or "", handed)
+    return About(row.id, row.user_id, row.flow, row.step, row.channel or "", row.template or "", row.level or "", row.address or "", handed)
 
 
 def users_at(tx: Connection, attribute: str, value: str, *, identity: bool) -> list[int]:
