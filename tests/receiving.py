@@ -65,7 +65,12 @@ class Receiving:
         self.shop.app.settings = Settings.model_construct(sending="live", webhook_loopback=True)
         self.shop.app.settings._accounts["sms"] = WebhookAccount(url=url, secret=SecretStr(SECRET))
         self.shop.apply(flow, catalogue=catalogue)
+        self.again()
+
+    def again(self) -> "Receiving":
+        """The web application anew: it reads the settings as they are now."""
         self.web = Web(pages.build(self.shop.app, lambda: self.shop.now))
+        return self
 
     def send(self, user: str = "u1", **given: Any) -> str:
         """A user gets the first message; its key."""

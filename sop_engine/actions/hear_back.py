@@ -10,8 +10,9 @@ from sop_engine.actions.reported import short
 from sop_engine.actions.telling import tell
 from sop_engine.app import App, Work
 from sop_engine.channels.contract import Fact
+from sop_engine.core.errors import NotFound
 from sop_engine.core.feedback import next_look
-from sop_engine.store import inbox
+from sop_engine.store import audit, inbox
 from sop_engine.store.inbox import Waiting
 from sop_engine.store.repeating import repeated
 from sop_engine.store.set_aside import may_be_one_user, said
@@ -100,3 +101,14 @@ def _written(fact: Fact) -> dict[str, Any]:
 
 def _read(written: Any) -> Fact:
     return Fact(**{**written, "at": datetime.fromisoformat(written["at"])})
+
+
+def try_again(app: App, report: int, now: datetime, by: str) -> str:
+    """Apply a report that was dropped or waits once more, as if it came now; the state it is in then. Raises NotFound."""
+    with app.transaction() as tx:
+        if not inbox.wait_again(tx, report, now):
+            raise NotFound(f"there is no report {report} that was dropped or waits. 'sop receipts --state dropped' lists those that were.")
+        audit.note(tx, by, "tried a report again", {"report": report}, now)
+    apply_waiting(app, now)
+    with app.transaction() as tx:
+        return inbox.state_of(tx, report)

@@ -98,16 +98,17 @@ class Ears:
     def __init__(self, app: App) -> None:
         self.app = app
         self._live = replace(app, settings=app.settings.model_copy(update={"sending": "live"}))
-        self._opened: dict[Channel, Any] = {}
+        self._opened: dict[tuple[str, str], Any] = {}
 
     def of(self, channel: Channel) -> Listening | None:
         """What reads reports about a channel; None where it cannot, or its account is missing."""
-        if channel not in self._opened:
+        key = channel.name, channel.via
+        if key not in self._opened:
             try:
-                self._opened[channel] = self.app.adapters(self._live, channel)
+                self._opened[key] = self.app.adapters(self._live, channel)
             except Refused:
                 return None
-        adapter = self._opened[channel]
+        adapter = self._opened[key]
         return adapter if hasattr(adapter, "parse") else None
 
 

@@ -154,3 +154,22 @@ def silent(tx: Connection, touch_ids: Iterable[int]) -> list[int]:
     said = select(receipts.c.touch_id).where(receipts.c.touch_id.in_(ids), receipts.c.kind != "accepted")
     heard = set(tx.execute(said).scalars())
     return [one for one in ids if one not in heard]
+
+
+def list_reports(tx: Connection, *, state: str | None, limit: int) -> list[dict[str, Any]]:
+    """Facts in a state (None: in any), the newest first, without what they say of a person."""
+    c = inbox.c
+    listed = select(c.id, c.channel, c.kind, c.received_at, c.state, c.note, c.touch_id, c.tries).order_by(c.id.desc()).limit(limit)
+    return [dict(row._mapping) for row in tx.execute(listed if state is None else listed.where(c.state == state))]
+
+
+def wait_again(tx: Connection, row_id: int, now: datetime) -> bool:
+    """A fact that was dropped or is parked is taken as if it came now; False when there is no such one."""
+    c = inbox.c
+    again = {"state": "waiting", "note": "", "tries": 0, "received_at": now, "look_at": now, "done_at": None}
+    return tx.execute(update(inbox).where(c.id == row_id, c.state.in_(("dropped", "parked"))).values(again)).rowcount == 1
+
+
+def state_of(tx: Connection, row_id: int) -> str:
+    """The state a fact is in."""
+    return str(tx.execute(select(inbox.c.state).where(inbox.c.id == row_id)).scalar_one())

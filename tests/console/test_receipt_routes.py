@@ -39,7 +39,7 @@ def test_a_bounce_is_noted_and_the_next_message_to_the_address_is_refused(told: 
 
 
 @pytest.mark.parametrize("word", ["退订", " td ", "ｒ", "unsubscribe"])
-def test_an_answer_that_refuses_is_no_reply_and_nothing_more_is_sent_by_that_channel(told: Receiving, word: str) -> None:
+def test_x_19_an_answer_that_refuses_is_no_reply_and_nothing_more_is_sent_by_that_channel(told: Receiving, word: str) -> None:
     assert told.tell("replied", told.send(), text=word) == (200, b"{}")
     assert [(kind, fields["result"]) for kind, fields in told.events()] == [("unsubscribed", "reply")]
     told.shop.until("2025-03-04 10:00")
