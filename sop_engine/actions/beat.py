@@ -12,6 +12,8 @@ from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue, next_deadline
 from sop_engine.actions.feeding import feed, next_feeding
+from sop_engine.actions.hear_back import apply_waiting
+from sop_engine.actions.poll import poll_due
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
@@ -45,6 +47,9 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     started = start_scheduled(app, now)
     escalate_overdue(app, now)
     rescued, lost = rescue(app, now) if app.rehearsal is None else (0, 0)
+    if app.rehearsal is None:
+        apply_waiting(app, now)
+        poll_due(app, now)
     settled = resolve_unknown(app, now) if app.rehearsal is None else 0
     if app.rehearsal is None:
         settle_clicks(app, now)

@@ -22,6 +22,7 @@ from sop_engine.core.models import WATCH
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import BUILT_IN_EVENTS
 from sop_engine.core.records import EventRecord, Rejected, UserRecord
+from sop_engine.core.replies import understood
 from sop_engine.store import events as store_events
 from sop_engine.store import grants, metric_values, runs, tallies, versions
 from sop_engine.store import users as store_users
@@ -138,6 +139,7 @@ def _store(work: Work, batch: Sequence[Record], pool: str, found: Imported) -> s
 
 def _store_events(work: Work, batch: Sequence[EventRecord]) -> list[int]:
     """Store those that are new, with what follows for tags, refusals and goals of open runs; the user of each that was new."""
+    batch = [understood(record) for record in batch]
     known = store_events.known_messages(work.tx, [r.message_id for r in batch])
     fresh = list({r.message_id: r for r in batch if r.message_id not in known}.values())
     if not fresh:

@@ -17,6 +17,7 @@ from sop_engine.core.errors import SopError
 from sop_engine.core.interest import user_names
 from sop_engine.core.playbook import Flow
 from sop_engine.core.records import EventRecord
+from sop_engine.core.replies import understood
 from sop_engine.store import events as store_events
 from sop_engine.store import facts as store_facts
 from sop_engine.store import midnight, runs, tags
@@ -126,9 +127,15 @@ def rounds(records: Iterable[EventRecord]) -> list[list[EventRecord]]:
     return listed
 
 
+def take_within(work: Work, records: Sequence[EventRecord]) -> Recorded:
+    """Take in live events in a transaction of the caller's, who goes on only if all of them could be."""
+    return sum((_take(work, batch, How())[0] for batch in rounds(records)), Recorded())
+
+
 def _take(work: Work, batch: Sequence[EventRecord], how: How) -> tuple[Recorded, list[str]]:
     """What became of the batch, and the message ids that were stored now."""
     lock_some(work.tx)
+    batch = [understood(record) for record in batch]
     known = store_events.known_messages(work.tx, [r.message_id for r in batch])
     fresh = list({r.message_id: r for r in reversed(batch) if r.message_id not in known}.values())[::-1]  # of two alike the first
     if not fresh:

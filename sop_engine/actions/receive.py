@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 from sop_engine.actions.end import end_runs
 from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.outcome import lift
+from sop_engine.actions.refusing import withdraw
 from sop_engine.app import Work
+from sop_engine.channels.task import TaskLinks
 from sop_engine.core import tokens
 from sop_engine.core.deadlines import deadline
 from sop_engine.core.links import PURPOSE, SIZE
 from sop_engine.core.records import EventRecord
+from sop_engine.core.replies import REPLY
 from sop_engine.rendering import render
-from sop_engine.store import consent, facts, grants, outbox, runs, shares, touches
+from sop_engine.store import consent, facts, grants, outbox, runs, shares, touches, whose
 from sop_engine.store.scope import Scope
 
 KINDS = {
@@ -41,14 +44,12 @@ def _text(record: EventRecord, name: str) -> str:
 
 def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
     """Store the receipt with the touch it is about: that of the code, else the latest sent touch of the step."""
-    found: int | None = None
+    found: int | None = record.touch_id or None
     code = _text(record, "code")
     if record.event == "benefit_used" and code:
         grant = grants.redeem(work.tx, code=code, at=record.at)
         found = None if grant is None else grant.touch_id
-    elif record.touch_id:
-        found = record.touch_id
-    elif _text(record, "step"):
+    elif found is None and _text(record, "step"):
         sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)
         found = None if sent is None else sent[0]
     if found is not None:
@@ -60,8 +61,24 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
             consent.close_tasks(work.tx, user_id, "done", record.at, touch_id=found)
 
 
+def _touch_of(work: Work, user_id: int, record: EventRecord) -> int | None:
+    """The message an event is about: as it says itself, else the latest of its step."""
+    step = _text(record, "step")
+    sent = touches.find_sent(work.tx, user_id, step, _text(record, "playbook") or None) if step and not record.touch_id else None
+    return record.touch_id or (sent[0] if sent else None)
+
+
+def _answered(work: Work, user_id: int, record: EventRecord) -> str:
+    """The channel that somebody answers who wants no more; everything, where nobody can say."""
+    about = _touch_of(work, user_id, record) or whose.latest_touch(work.tx, None, [user_id])
+    return _text(record, "channel") or (touches.channel_of(work.tx, about) if about else "") or "*"
+
+
 def _unsubscribed(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
     channel = _text(record, "channel") or "*"
+    if _text(record, "result") == REPLY:
+        channel = _answered(work, user_id, record)
+        withdraw(work, user_id, channel, record.source)
     consent.add_opt_out(work.tx, user_id, channel, record.at, record.source)
     if channel == "*":
         sight = runs.runs_in_sight(work.tx, [user_id], work.now).get(user_id, [])
@@ -73,17 +90,16 @@ def _blocked(work: Work, _event_id: int, user_id: int, record: EventRecord) -> N
 
 
 def _task_done(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
-    if not _text(record, "step"):
+    if not _text(record, "step") and not record.touch_id:
         consent.close_tasks(work.tx, user_id, "done", record.at)  # the hand-off to a person is over
 
 
 def _task_failed(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:
     """The colleague tried and could not, or the user did not want it: the task is over, and nothing was delivered."""
     state = "refused" if _text(record, "result") == "refused" else "not_reached"
-    step = _text(record, "step")
-    sent = touches.find_sent(work.tx, user_id, step, _text(record, "playbook") or None) if step else None
-    if sent is not None or not step:
-        consent.close_tasks(work.tx, user_id, state, record.at, touch_id=None if sent is None else sent[0])
+    found = _touch_of(work, user_id, record)
+    if found is not None or not _text(record, "step"):
+        consent.close_tasks(work.tx, user_id, state, record.at, touch_id=found)
 
 
 def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> None:
@@ -97,7 +113,9 @@ def _replied(work: Work, event_id: int, user_id: int, record: EventRecord) -> No
     text = render(template, values, locale=work.project.settings.locale).text
     channel = work.project.channels[template.channel]
     due = deadline(template, channel, work.now)
-    outbox.add_task(work.tx, outbox.Task(f"handoff:{event_id}", user_id, "", text, due, channel=channel.name), work.now)
+    key, settings = f"handoff:{event_id}", work.app.settings
+    told = TaskLinks(settings.public_url, settings.signing_keys).told(text, key)
+    outbox.add_task(work.tx, outbox.Task(key, user_id, "", told, due, channel=channel.name), work.now)
 
 
 def _link_opened(work: Work, _event_id: int, _user_id: int, record: EventRecord) -> None:

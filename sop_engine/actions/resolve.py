@@ -17,9 +17,10 @@ from sop_engine.channels.contract import Capability, Handed, Receipt
 from sop_engine.channels.frozen import thaw
 from sop_engine.core.delivery import GiveUp, Repeat, Uncertain, Wait, settle_unknown
 from sop_engine.core.errors import DeliveryError, NotFound, Refused
+from sop_engine.core.feedback import PROVEN
 from sop_engine.core.guard import Send, look
 from sop_engine.core.run import Touch
-from sop_engine.store import attempts, audit, grants, queue, stops, touches
+from sop_engine.store import attempts, audit, grants, queue, stops, touches, whose
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import lock_users, people, take_turns
@@ -115,10 +116,13 @@ def _decide(app: App, listed: Sequence[Lost], answers: Mapping[int, Answer], now
     with app.work(now) as work:
         lock_users(work.tx, {one.touch.user_id for one in listed})
         held = {t.id for t in queue.hold(work.tx, [one.touch for one in listed], "unknown")}
+        heard = whose.with_receipt(work.tx, held, PROVEN)  # it came while the call was under way, and the call never ended
         for one in (one for one in listed if one.touch.id in held):
             answer = answers.get(one.touch.id)
             if isinstance(answer, Receipt):
                 accepted(work, one.touch, answer.provider_id)
+            elif one.touch.id in heard:
+                accepted(work, one.touch, None)
             elif answer:
                 not_accepted(work, one.touch, "not_accepted")
             elif isinstance(what := settle_unknown(one.uncertain, work.now, asked=True), Repeat):

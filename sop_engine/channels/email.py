@@ -10,11 +10,13 @@ from functools import lru_cache
 from typing import ClassVar
 
 from sop_engine.channels.codes import BAD_ADDRESS, CONFIGURATION, CONTENT
-from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.contract import Capability, Message, Receipt, Reply, Request
+from sop_engine.channels.email_receipts import Bounces, read_mail_report
 from sop_engine.channels.mime import compose
 from sop_engine.channels.smtp import Relay, connect, hand_over, leave
 from sop_engine.core.addresses import email_address
 from sop_engine.core.errors import DeliveryError, Refused
+from sop_engine.core.verp import bounce_address
 
 MOST_MAILS = 100
 LONGEST = timedelta(seconds=60)
@@ -51,13 +53,14 @@ class Email:
     kind: ClassVar[str] = "email"
     capability: ClassVar[Capability] = Capability(receipts="push")
 
-    def __init__(self, relay: Relay, sender: str, *, project: str = "", unsubscribe: str = "") -> None:
+    def __init__(self, relay: Relay, sender: str, *, project: str = "", unsubscribe: str = "", bounces: Bounces | None = None) -> None:
         if not _is_sender(sender):
             raise Refused(f"smtp_from is '{sender}', which is no address. Write it like: 某品牌 <mail@example.com>.")
         self._relay = relay
         self._sender = sender
         self._project = project
         self._unsubscribe = unsubscribe
+        self._bounces = bounces or Bounces()
         self._own = threading.local()
         self._lock = threading.Lock()
         self._open: set[smtplib.SMTP] = set()
@@ -76,7 +79,7 @@ class Email:
         if message.attachments:
             raise CONTENT.error("e-mail carries no attachments; write a link into the text")
         sender = message.sender or self._sender
-        back = message.return_path or parseaddr(sender)[1]
+        back = message.return_path or self._bounce_to(message) or parseaddr(sender)[1]
         if not _is_sender(sender) or email_address(back) != back:
             raise CONFIGURATION.error("the sender or the address for bounces is no e-mail address")
         mail = compose(message, sender=sender, to=to, project=self._project, unsubscribe=self._unsubscribe)
@@ -92,6 +95,15 @@ class Email:
                 raise
         self._drop(line)  # it was cut since the last mail, or before the text of this one: nothing of it was taken
         return self._hand_over(now, envelope, mail)
+
+    def _bounce_to(self, message: Message) -> str:
+        """An address of its own for each mail, so that a bounce says by itself whose it is."""
+        known = self._bounces.domain and self._bounces.keys and message.touch_id
+        return bounce_address(self._bounces.keys, message.touch_id, self._bounces.domain) if known else ""
+
+    def parse(self, request: Request) -> Reply:
+        """Bounces and complaints, as raw mails or as JSON."""
+        return read_mail_report(self._bounces, request)
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -11,10 +11,12 @@ from pydantic import SecretStr
 from sop_engine.channels.aliyun_sms import AliyunSms
 from sop_engine.channels.contract import Capability, Channel, Find, Sink, TokenBox
 from sop_engine.channels.email import Email
+from sop_engine.channels.email_receipts import Bounces
 from sop_engine.channels.outbox import Outbox
+from sop_engine.channels.signature import secret_bytes
 from sop_engine.channels.sms import Account as SmsAccount
 from sop_engine.channels.smtp import Relay
-from sop_engine.channels.task import StaffTask
+from sop_engine.channels.task import StaffTask, TaskLinks
 from sop_engine.channels.tencent_sms import TencentSms
 from sop_engine.channels.webhook import Endpoint, Webhook
 from sop_engine.channels.wechat_accounts import open_wechat, open_wecom
@@ -48,6 +50,8 @@ class Accounts(Protocol):
     @property
     def sending(self) -> str: ...
     @property
+    def public_url(self) -> str: ...
+    @property
     def smtp_host(self) -> str: ...
     @property
     def smtp_port(self) -> int: ...
@@ -61,6 +65,12 @@ class Accounts(Protocol):
     def smtp_from(self) -> str: ...
     @property
     def smtp_unsubscribe(self) -> str: ...
+    @property
+    def smtp_bounce_domain(self) -> str: ...
+    @property
+    def smtp_receipts_secret(self) -> SecretStr: ...
+    @property
+    def signing_keys(self) -> Mapping[str, bytes]: ...
     @property
     def smtp_ca_file(self) -> Path | None: ...
     @property
@@ -87,7 +97,7 @@ def build(channel: catalog.Channel, accounts: Accounts, sinks: Sinks, *, project
     if channel.via not in KNOWN:
         raise Refused(f"channel '{channel.name}' goes via '{channel.via}', which does not exist.{_suggested(channel.via)}")
     if channel.via == "staff_task":
-        return StaffTask(sinks.task, sinks.find)
+        return StaffTask(sinks.task, sinks.find, TaskLinks(accounts.public_url, accounts.signing_keys))
     if channel.via == "outbox" or accounts.sending != "live":
         return Outbox(sinks.outbox, find=sinks.find)
     try:
@@ -107,7 +117,14 @@ def _email(_name: str, accounts: Accounts, _sinks: Sinks, project: str) -> Chann
         password=accounts.smtp_password.get_secret_value(),
         ca_file=str(accounts.smtp_ca_file) if accounts.smtp_ca_file else None,
     )
-    return Email(relay, accounts.smtp_from, project=project, unsubscribe=accounts.smtp_unsubscribe)
+    secrets = tuple(text.strip() for text in accounts.smtp_receipts_secret.get_secret_value().split(",") if text.strip())
+    for secret in secrets:
+        try:
+            secret_bytes(secret)
+        except ValueError as error:
+            raise Refused(f"SOP_SMTP_RECEIPTS_SECRET {error}. Make one with: openssl rand -base64 32.") from error
+    bounces = Bounces(accounts.smtp_bounce_domain, accounts.signing_keys, secrets)
+    return Email(relay, accounts.smtp_from, project=project, unsubscribe=accounts.smtp_unsubscribe, bounces=bounces)
 
 
 def account_of(accounts: Accounts, name: str, via: str, keys: str) -> Any:

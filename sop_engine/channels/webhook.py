@@ -11,10 +11,11 @@ from typing import ClassVar
 
 from sop_engine.channels.calling import exchange, open_client
 from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, http_meaning
-from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.contract import Capability, Message, Receipt, Reply, Request
 from sop_engine.channels.probing import probe_endpoint
 from sop_engine.channels.reach import Resolve, checked_url, reachable, resolve
 from sop_engine.channels.signature import secret_bytes, signed
+from sop_engine.channels.webhook_receipts import read_report
 from sop_engine.core.errors import Refused
 
 MOST_SENT = 20 * 1024
@@ -85,6 +86,10 @@ class Webhook:
     def probe(self) -> str:
         """Connect and check the certificate; raises DeliveryError."""
         return probe_endpoint(self._url, find=self._find, loopback=self._endpoint.loopback, verify=self._verify)
+
+    def parse(self, request: Request) -> Reply:
+        """What the receiver reports about a message, signed with the same secrets."""
+        return read_report(self._endpoint.secrets, request)
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,10 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
-from sop_engine.console import link_routes
+from sop_engine.console import link_routes, receipt_routes
 from sop_engine.console.ingest_routes import ingest_router
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
+from sop_engine.console.task_routes import task_router
 from sop_engine.console.user_routes import user_router
 from sop_engine.core.readiness import Check, judge
 from sop_engine.core.signs import Signs
@@ -30,6 +31,8 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
     web = FastAPI(title="sop", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     web.include_router(ingest_router(app, now))
     web.include_router(user_router(app, now))
+    web.include_router(receipt_routes.receipt_router(app, now))
+    web.include_router(task_router(app, now))
     looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
 
     @web.head("/healthz", include_in_schema=False)
@@ -53,7 +56,7 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
             return _json({"error": _away(error)}, False)
         if signs is None:
             return _json({"error": "the database is not at this version: run 'sop db upgrade'"}, False)
-        return Response(exposition(signs), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(signs) + receipt_routes.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     link_routes.add_to(web, app, now)
 

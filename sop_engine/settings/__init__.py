@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     smtp_password: Secret = Field(HIDDEN, description="its password, or file:PATH")
     smtp_from: str = Field("", description="the sender, written: 某品牌 <mail@example.com>")
     smtp_unsubscribe: str = Field("", description="an address that takes unsubscriptions by mail, beside the link")
+    smtp_bounce_domain: str = Field(
+        "", description="domain at which bounces are taken in, each mail having an address of its own there; empty: they go to the sender"
+    )
+    smtp_receipts_secret: Secret = Field(
+        HIDDEN, description="signs reports about mails, as a webhook's secret does, and by a comma the one before; or file:PATH"
+    )
     smtp_ca_file: Path | None = Field(None, description="certificates to trust besides the system's, for a mail server of your own")
     smtp_rate: WrittenRate = Field("", description="the most mails the mail server takes, like 50/second or 1000/hour; empty: no limit")
     channels_file: Path | None = Field(None, description="TOML file with the account of each channel: addresses, names and secrets")

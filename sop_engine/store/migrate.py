@@ -14,6 +14,7 @@ from sop_engine.core.errors import Refused
 from sop_engine.store import (
     feed_tables,
     identity_tables,
+    inbox_tables,
     ingest_tables,
     link_tables,
     report_tables,
@@ -32,6 +33,7 @@ ROOMS_WITH_TABLES = (
     report_tables,
     ingest_tables,
     wechat_tables,
+    inbox_tables,
     link_tables,
     feed_tables,
 )  # importing them fills TABLES

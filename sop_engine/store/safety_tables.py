@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel
 from sop_engine.store.columns import Instant, instant, json_column, key_column, reference, user_column
 
 FAILED = text("outcome IN ('unclear', 'refused')")
+NAMED = text("provider_id IS NOT NULL")
 
 
 class AttemptRow(SQLModel, table=True):
@@ -23,6 +24,7 @@ class AttemptRow(SQLModel, table=True):
         Index("ix_attempts_key", "key"),
         Index("ix_attempts_began", "began_at", "outcome"),
         Index("ix_attempts_failed", "began_at", sqlite_where=FAILED, postgresql_where=FAILED),
+        Index("ix_attempts_provider", "provider_id", sqlite_where=NAMED, postgresql_where=NAMED),
         UniqueConstraint("touch_id", "epoch"),
     )
     id: int | None = key_column()

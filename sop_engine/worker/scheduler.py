@@ -12,7 +12,9 @@ from sop_engine.actions.confirming import due_confirmations
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue
 from sop_engine.actions.feeding import feed, forget_told
+from sop_engine.actions.hear_back import apply_waiting
 from sop_engine.actions.invariants import ask_invariants
+from sop_engine.actions.poll import poll_due
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.restored import Memory, watch_pulse
@@ -26,7 +28,7 @@ from sop_engine.actions.watch import watch
 from sop_engine.app import App, Work
 from sop_engine.core.errors import Refused
 from sop_engine.core.inflow import BEGINNING, Inflow
-from sop_engine.store import attempts, audit, processes, queue
+from sop_engine.store import attempts, audit, inbox, processes, queue
 from sop_engine.store.engine import reading
 from sop_engine.worker.leading import Leader
 
@@ -91,6 +93,8 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("rescue", "sending", RESCUE, sending.take_back),
         Job("unknown", "asking", RESCUE, resolve_unknown),
         Job("confirmations", "asking", timedelta(seconds=30), due_confirmations),
+        Job("inbox", "inbox", timedelta(seconds=5), apply_waiting),
+        Job("polls", "polling", timedelta(seconds=30), poll_due),
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), starts),
         Job("reports", "reports", timedelta(seconds=30), close_periods),
@@ -125,6 +129,7 @@ def tidy(app: App, now: datetime) -> None:
     with app.transaction() as tx:
         processes.forget(tx, now)
         attempts.forget_messages(tx, now - KEPT)
+        inbox.forget(tx, now - KEPT)
     forget_links(app, now)
     forget_told(app, now)
 

@@ -202,6 +202,7 @@ def test_the_example_project_takes_refusals_and_keywords_from_history(brand: Sho
     rows = [
         "unsubscribed,u1,2025-06-01,短信,",
         "replied,u1,2025-06-01,,好的",
+        "replied,u2,2025-06-01,短信,退订",
         "chat_message,u2,2025-06-09,,有优惠券吗",
         "chat_message,u2,2024-06-09,,低脂的",
     ]
@@ -209,7 +210,8 @@ def test_the_example_project_takes_refusals_and_keywords_from_history(brand: Sho
     app = open_database(own.folder)
     with app.transaction() as tx:
         one = people.get_id(tx, "u1")
-        assert consent.opt_outs_of(tx, [one]) == {one: frozenset({"短信"})}
+        other = people.get_id(tx, "u2")  # whose old answer refused
+        assert consent.opt_outs_of(tx, [one, other]) == {one: frozenset({"短信"}), other: frozenset({"短信"})}
     app.engine.dispose()
     assert own.json("tasks") == []  # an old reply hands nobody over
     assert [(t["tag"], t["until"]) for t in own.json("user", "u2")["tags"]] == [

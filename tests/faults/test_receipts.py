@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.invariants import ask_invariants
-from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.contract import Capability, Handed, Message, Receipt
 from sop_engine.core.errors import DeliveryError
 from sop_engine.store import touches
 from tests.shop import Shop, keys
@@ -30,9 +30,9 @@ class Askable(Scripted):
     def __post_init__(self) -> None:
         self.taken: set[str] = set()
 
-    def ask(self, key: str) -> Receipt | None:
+    def ask(self, handed: Handed) -> Receipt | None:
         """What became of a key."""
-        return Receipt(key, "accepted") if key in self.taken else None
+        return Receipt(handed.key, "accepted") if handed.key in self.taken else None
 
 
 def receipts_of(shop: Shop) -> dict[int, Counter[str]]:
