@@ -9,6 +9,7 @@ from sop_engine.actions.conclude import conclude
 from sop_engine.actions.deliver import deliver
 from sop_engine.actions.end import close_finished
 from sop_engine.actions.escalate import escalate_overdue, next_deadline
+from sop_engine.actions.issuing import end_tied
 from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
@@ -49,6 +50,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
             ended = close_finished(work)
         released, closed = released + more, closed + ended
         if not more and not ended:
+            end_tied(app, now)
             close_periods(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)
 

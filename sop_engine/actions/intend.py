@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from sop_engine.actions.composing import Act, Seen, attempt_of, compose
 from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
-from sop_engine.actions.giving import Given, Purse
+from sop_engine.actions.giving import Awaited, Given, Purse
 from sop_engine.actions.outcome import Done, finish
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
@@ -24,6 +24,8 @@ from sop_engine.store import attempts, circuits, grants, queue, stops, touches, 
 from sop_engine.store.attempts import Attempt
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import take_turns
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # for a provider that has not said yet whether it gives a benefit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch)
     situation = situation_of(work, known, item, facts)
     tried: dict[str, Skip] = {}
     while True:
-        decision = _judge(purse, item, facts, replace(situation, tried=tried))
+        decision = judge(purse, item, facts, replace(situation, tried=tried))
         if isinstance(decision, Defer):
             return _defer(work, item, decision, batch)
         if isinstance(decision, Skip):
@@ -82,18 +84,23 @@ def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch)
         tried = {**tried, decision.send.template.name: failed}  # the next template of the list may be written
 
 
-def _judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> Act | Defer | Skip:
+def judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> Act | Defer | Skip:
     """The last look, then the benefit, then the hold-out: it comes last, so that it is known who could have been reached."""
     decision = look(situation)
     if not isinstance(decision, Send):
         return decision
-    given: Given | Skip | None = None
+    given: Given | Awaited | Skip | None = None
     if item.step.give is not None:
         names = item.step.give.pick(choice_word(item.step, item.step.give.by, facts, situation.variant))
         given = purse.give(item, names[0]) if names else None
     if isinstance(given, Skip):
         return given
-    return Skip("holdout") if _withheld(item, decision) else Act(item, decision, given, facts)
+    if _withheld(item, decision):
+        return Skip("holdout")
+    if isinstance(given, Awaited):
+        purse.wanted.append((item, given))
+        return Defer("benefit", situation.now + min(FIRST_WAIT * 2 ** max(given.tries - 1, 0), LONGEST_WAIT))
+    return Act(item, decision, given, facts)
 
 
 def _withheld(item: Item, send: Send) -> bool:

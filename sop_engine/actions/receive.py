@@ -41,7 +41,7 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
     found: int | None = None
     code = _text(record, "code")
     if record.event == "benefit_used" and code:
-        grant = grants.redeem(work.tx, code=code, at=record.at)
+        grant = grants.redeem(work.tx, code=code, at=record.at, event=record.message_id)
         found = None if grant is None else grant.touch_id
     elif _text(record, "step"):
         sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)

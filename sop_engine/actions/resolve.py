@@ -142,7 +142,7 @@ def not_accepted(work: Work, touch: Touch, reason: str) -> None:
     attempts.settle(work.tx, [Settlement(touch.id, touch.epoch, "not_accepted", reason)], work.now)
     row = {"touch": touch.id, "state": "planned", "reason": reason, "due_at": work.now, "look_at": None, "proof": touch.proof + 1}
     touches.write(work.tx, "unknown", [row])
-    grants.settle(work.tx, [touch.id], "released")
+    grants.release(work.tx, [touch.id])
     refresh_close(work, [touch.run_id])
 
 
