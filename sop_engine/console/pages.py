@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
+from sop_engine.console.benefit_routes import benefit_router
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
 from sop_engine.core.readiness import Check, judge
@@ -27,6 +28,7 @@ def clock() -> datetime:
 def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
     """The web application on this engine."""
     web = FastAPI(title="sop", docs_url=None, redoc_url=None, openapi_url=None)
+    web.include_router(benefit_router(app, now))
     looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
 
     @web.api_route("/healthz", methods=GET)

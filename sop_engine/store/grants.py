@@ -185,12 +185,15 @@ def redeem(tx: Connection, *, code: str, at: datetime, event: str | None = None)
 
     What ran out meanwhile counts, for it was used in time. The event that says so is told of the grant again if it comes back.
     """
-    if event is not None:
-        known = tx.execute(select(grants).where(grants.c.code == code, grants.c.used_event == event)).first()
-        if known is not None:
-            return known
+    if event is not None and (known := used_by(tx, event)) is not None:
+        return known
     found = [row for row in of_code(tx, [code]) if row.state in ACTS["redeem"].before and (row.expires_at is None or row.expires_at > at)]
     return use(tx, found[0].id, at, event=event) if found else None
+
+
+def used_by(tx: Connection, event: str) -> Row[Any] | None:
+    """The benefit that an event, by its message id, has marked as used."""
+    return tx.execute(select(grants).where(grants.c.used_event == event)).first()
 
 
 def use(

@@ -148,6 +148,7 @@ class GrantRow(SQLModel, table=True):
         Index("ix_grants_flow", "flow", "given_day"),
         Index("ix_grants_code", "code"),
         Index("ix_grants_expires", "expires_at", sqlite_where=ISSUED, postgresql_where=ISSUED),
+        Index("ix_grants_used", "used_event"),
         Index("ix_grants_tied", "state", sqlite_where=TIED, postgresql_where=TIED),
     )
     id: int | None = key_column()

@@ -20,6 +20,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("used_event", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("used_order", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("tied", sa.String(), nullable=True))
+        batch_op.create_index("ix_grants_used", ["used_event"], unique=False)
         batch_op.create_index("ix_grants_tied", ["state"], unique=False, sqlite_where=tied, postgresql_where=tied)
     _asked()
     _redemptions()
