@@ -9,6 +9,7 @@ from sop_engine.actions.composing import Act, Seen, attempt_of, compose
 from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
 from sop_engine.actions.giving import Awaited, Given, Purse
 from sop_engine.actions.outcome import Done, finish
+from sop_engine.actions.providers import Ask, note_asks
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
@@ -49,8 +50,11 @@ class Batch:
     opening: dict[datetime, int] = field(default_factory=dict)  # by the moment hours begin: how many wait for it by now
 
 
-def intend(work: Work, queued: list[Touch]) -> list[Intent]:
-    """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit."""
+def intend(work: Work, queued: list[Touch], asks: list[Ask] | None = None) -> list[Intent]:
+    """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit.
+
+    `asks` is given what coupon systems must be asked for first; the touches concerned wait.
+    """
     stops.hold(work.tx)
     turns = take_turns(work.tx, {t.user_id for t in queued})
     queued = queue.hold(work.tx, queued, "queued")  # meanwhile another worker may have taken them, or their runs ended
@@ -63,6 +67,8 @@ def intend(work: Work, queued: list[Touch]) -> list[Intent]:
         _decide(work, known, purse, item, batch)
     touches.write(work.tx, "queued", batch.rows)
     attempts.begin(work.tx, batch.attempts)
+    if asks is not None:
+        asks += note_asks(work, purse.wanted)
     finish(work, batch.done)
     cp("before_intent_commit")
     return batch.intents

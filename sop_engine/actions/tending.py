@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sop_engine.actions.issuing import end_tied
+from sop_engine.actions.providers import give_up_coupons
 from sop_engine.actions.redeeming import apply_parked
 from sop_engine.app import App
 
@@ -10,4 +11,4 @@ from sop_engine.app import App
 def tend_benefits(app: App, now: datetime) -> int:
     """Everything about benefits that happens by itself; how many changed. In a rehearsal nobody reports and no provider is there."""
     changed = end_tied(app, now)
-    return changed + apply_parked(app, now) if app.rehearsal is None else changed
+    return changed + apply_parked(app, now) + give_up_coupons(app, now) if app.rehearsal is None else changed

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
-from sop_engine.channels.calling import exchange, open_client
+from sop_engine.channels.calling import Answer, exchange, open_client
 from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, http_meaning
 from sop_engine.channels.contract import Capability, Message, Receipt
 from sop_engine.channels.reach import Resolve, checked_url, reachable, resolve
@@ -53,18 +53,22 @@ class Webhook:
 
     def send(self, message: Message) -> Receipt:
         """POST one message; raises DeliveryError. A repeat has the same `webhook-id`, by which the receiver knows it again."""
-        if not _KEY.fullmatch(message.key):
+        answer = self.post(message.key, payload(message), message.now)
+        return read_answer(answer.status, answer.headers, answer.body, now=message.now)
+
+    def post(self, key: str, body: bytes, now: datetime) -> Answer:
+        """POST a body, signed, under a key; raises DeliveryError where no answer came."""
+        if not _KEY.fullmatch(key):
             raise CONTENT.error("the key holds a character that cannot stand in webhook-id")
-        body = payload(message)
         address = reachable(self._url, self._find, loopback=self._endpoint.loopback)
         headers = {
             **dict(self._endpoint.headers),
             "host": self._url.netloc.decode("ascii"),
             "content-type": "application/json",
             "accept-encoding": "identity",
-            "webhook-id": message.key,
-            "webhook-timestamp": str(int(message.now.timestamp())),
-            "webhook-signature": signed(self._endpoint.secrets, message.key, message.now, body),
+            "webhook-id": key,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signed(self._endpoint.secrets, key, now, body),
         }
         # Connect to the address that was checked, but ask for the certificate of the name.
         request = self._client.build_request(
@@ -74,8 +78,7 @@ class Webhook:
             headers=headers,
             extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
         )
-        answer = exchange(self._client, request)
-        return read_answer(answer.status, answer.headers, answer.body, now=message.now)
+        return exchange(self._client, request)
 
     def close(self) -> None:
         """Close the connections."""
