@@ -58,7 +58,8 @@ def ask_providers(app: App, asks: Sequence[Ask], now: datetime, in_time: Callabl
 
 
 def _ask(app: App, ask: Ask, now: datetime) -> None:
-    key = ask.wanted.grant
+    key, state = ask.wanted.grant, "declined"
+    values: dict[str, object]
     try:
         answer = provider_of(app, ask.provider).issue(ask.wanted)
     except (DeliveryError, Refused) as error:
@@ -67,12 +68,11 @@ def _ask(app: App, ask: Ask, now: datetime) -> None:
         if failed.kind != "permanent":
             repeated(lambda: _store_failure(app, key, failed.reason, now))
             return
-        state, values = "declined", {"reason": failed.reason}
+        values = {"reason": failed.reason}
     else:
+        values = {"reason": answer.reason} if not isinstance(answer, Coupon) else {}
         if isinstance(answer, Coupon):
             state, values = "issued", {"code": answer.code, "expires_at": answer.expires_at, "url": answer.url}
-        else:
-            state, values = "declined", {"reason": answer.reason}
     repeated(lambda: _store_answer(app, ask, state, values, now))
 
 

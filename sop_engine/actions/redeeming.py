@@ -63,6 +63,8 @@ def _take(work: Work, report: Report, *, again: bool = False) -> Taken:
     known = redemptions.get(work.tx, report.event)
     if known is not None and known.state in ("taken", "accepted"):
         return Taken("duplicate", _flags(known.flags))
+    if known is not None and known.state == "refused":
+        return Taken(known.flags)  # the same report, the same answer
     if known is not None and known.state == "parked" and not again:
         return Taken("parked")
     code = next((b.code for b in work.project.benefits.values() if b.kind == "shared" and b.code == report.code), None)
@@ -117,11 +119,11 @@ def _reverse(work: Work, report: Report, grant: Any) -> str:
 
 
 def _answer(work: Work, report: Report, word: str, again: bool) -> Taken:
-    """Keep what waits; what waited and is refused now is known to be."""
+    """Keep what waits, and what is refused, so that the same report gets the same answer; of an unknown code more may be known later."""
     if word == "parked":
         redemptions.put(work.tx, report, "parked", work.now)
-    elif again and word != "accepted":
-        redemptions.set_state(work.tx, report.event, "parked", "refused")
+    elif STATUS[word] == 409 or (again and word != "accepted"):
+        redemptions.put(work.tx, report, "refused", work.now, flags=word)
     if word not in ("accepted", "duplicate"):
         tell("redemption", outcome=word)
     return Taken(word)

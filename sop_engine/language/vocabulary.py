@@ -206,7 +206,7 @@ INPUT_TYPES = ("number", "text", "condition", "moment", "template", "benefit", "
 INPUT = {"type": Key(one_of(*INPUT_TYPES), required=True), "default": Key(RAW), "note": _note}
 WATCHES = (
     "leave_rate", "enter_rate", "share", "goal_rate", "open_rate", "click_rate", "block_rate", "fail_rate", "unscored_share", "k_factor",
-    "budget_used", "overdue_tasks",
+    "budget_used", "stock_left", "overdue_tasks",
 )  # fmt: skip
 ALERT = {
     "watch": Key(one_of(*WATCHES), required=True),
