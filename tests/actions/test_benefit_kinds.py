@@ -8,14 +8,18 @@ import pytest
 from sqlalchemy import Engine
 
 from sop_engine.actions.invariants import ask_invariants
+from sop_engine.actions.redeeming import Taken, redeem
 from sop_engine.actions.resolve import decide
 from sop_engine.core.errors import DeliveryError
 from sop_engine.core.project import Project
 from sop_engine.core.version import canonical, fingerprint
+from sop_engine.store.redemptions import Report
+from tests.actions.identity_shop import FLOW, WHO, become_one, open_shop, two
 from tests.conftest import sqlite_copy
 from tests.shop import Shop
 from tests.shop_project import Scripted, text
 
+pytestmark = pytest.mark.slow
 LIMITS = "limit: 9 per 1d, budget: 1000 per 30d"
 BOOK = """
 benefits:
@@ -158,3 +162,30 @@ def test_a_project_that_uses_none_of_the_new_keys_keeps_the_fingerprints_of_its_
 
 def _project(shop: Shop, more: str) -> Project:
     return shop.app.load(shop.files(book("pool: G, worth: 20, valid: 7d" + more)))
+
+
+def test_users_who_become_one_have_one_entitlement_and_keep_it_until_the_later_end(sqlite: Engine) -> None:
+    catalogue = WHO.replace("pool: G, worth: 20, valid: 7d", "kind: entitlement, set: {name: gold}, valid: 7d")
+    shop = open_shop(sqlite, FLOW.replace("send: hello", "give: gift, send: hello"), catalogue=catalogue)
+    two(shop)
+    shop.event("b", "visit")
+    shop.event("a", "visit", at="2025-03-04 12:00")
+    become_one(shop)
+    assert sorted(g.state for g in shop.grants("a")) == ["issued", "voided"]
+    shop.until("2025-03-10 12:00")  # the first would have ended on the 9th
+    assert shop.facts("a", "name") == ["gold"]
+    shop.until("2025-03-12 00:01")
+    assert shop.facts("a", "name") == [None]
+    assert holds(shop)
+
+
+def test_a_use_reported_under_the_id_of_a_user_who_became_another_is_the_owners_own(sqlite: Engine) -> None:
+    shop = open_shop(sqlite, FLOW.replace("send: hello", "give: gift, send: coupon"))
+    two(shop)
+    shop.event("b", "visit")
+    code = shop.grants("b")[0].code
+    become_one(shop)
+    report = Report("e1", "redeemed", code, "o1", "b", None, "", shop.now)
+    assert redeem(shop.app, report, shop.now) == Taken("accepted")
+    assert [(g.state, g.used_order) for g in shop.grants("a")] == [("redeemed", "o1")]
+    assert holds(shop)
