@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sop_engine.core.benefits import RANDOM_BYTES, code_from_bytes
@@ -101,6 +101,7 @@ class App:
     seats: "Seats | None" = None  # which accounts this process may call; None: all of them, for no others share the work
     told_to_end: tuple[type[Exception], ...] = ()  # errors by which this process is told that its time is over: no user's fault
     round_sizes: dict[str, int] = field(default_factory=dict)  # by account: how many calls went well together, last
+    providers: dict[str, Any] = field(default_factory=dict)  # by name: coupon systems that are open
     _projects: dict[str, Project] = field(default_factory=dict)
     _live: Live | None = None
     _instance: str = ""
@@ -220,7 +221,7 @@ class App:
 
     def close(self) -> None:
         """Let go of the connections of channels; they are opened again when needed."""
-        for adapter in self._opened.values():
+        for adapter in [*self._opened.values(), *self.providers.values()]:
             adapter.close()
 
 

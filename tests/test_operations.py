@@ -74,6 +74,7 @@ def test_every_measure_writes_what_it_sees() -> None:
         processes=(Process("w", "worker", 5, None), Process("x", "worker", 99, 3)),
         circuits={"sms": True},
         pool_codes={"p": 9},
+        pool_sizes={"p": 10},
     )
     lines = [line for line in exposition(signs).decode().splitlines() if not line.startswith("#")]
     assert {line.partition(" ")[0].partition("{")[0] for line in lines} == NAMES

@@ -1,14 +1,17 @@
 """Applies what providers report: finds whom it is about, notes it beside the message, makes the event it is, and stops what it forbids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sop_engine.actions.confirming import KINDS as STAFF_KINDS
+from sop_engine.actions.confirming import settle_staff
 from sop_engine.actions.ingest import take_within
 from sop_engine.actions.refusing import refuse, users_at
 from sop_engine.actions.reported import Found, event_of
 from sop_engine.actions.resolve import accepted
 from sop_engine.actions.telling import tell
+from sop_engine.actions.wechat_facts import apply_wechat
 from sop_engine.app import Work
 from sop_engine.channels.contract import FACTS, Fact
 from sop_engine.core.feedback import (
@@ -25,11 +28,11 @@ from sop_engine.core.records import EventRecord
 from sop_engine.store import touches, whose
 from sop_engine.store.people import lock_users, people
 
-HANDLERS: dict[str, Callable[[Work, str, Fact], None]] = {}
-"""By kind: who takes in what is about a person or an account and no message: credit, connected, disconnected, alarm."""
+HANDLERS: Mapping[str, Callable[[Work, str, Fact], object]] = dict.fromkeys(("credit", "connected", "disconnected"), apply_wechat)
+"""By kind: who takes in what is about a person or an account and no message."""
 
-CONFIRMING: dict[str, Callable[[Work, int, Fact], None]] = {}
-"""By kind (not_friend, capped, unconfirmed): what follows for a message that a colleague was to confirm, by its touch."""
+CONFIRMING = frozenset(STAFF_KINDS)
+"""What may come of a message that a colleague was to confirm."""
 
 PASSED_ON = frozenset({"credit", "connected", "disconnected", "alarm"})
 
@@ -127,7 +130,7 @@ def _consequences(work: Work, channel: str, fact: Fact, found: Found) -> bool:
     fresh = not found.about or _note(work, fact, found)
     _forbid(work, channel, fact, found)
     if fact.kind in CONFIRMING and found.touch_id and fresh:
-        CONFIRMING[fact.kind](work, found.touch_id, fact)
+        settle_staff(work, found.touch_id, fact)
     return fresh
 
 

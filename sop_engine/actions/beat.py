@@ -18,6 +18,7 @@ from sop_engine.actions.release import Enqueue, release_due, rescue
 from sop_engine.actions.resolve import resolve_unknown
 from sop_engine.actions.scheduled import next_occasion, start_scheduled
 from sop_engine.actions.sharing import next_sharing, settle_shares
+from sop_engine.actions.tending import tend_benefits
 from sop_engine.app import App
 from sop_engine.core.calendar import midnight
 from sop_engine.store import queue, runs, touches
@@ -62,6 +63,7 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
             ended = close_finished(work)
         released, closed = released + more, closed + ended
         if not more and not ended:
+            tend_benefits(app, now)
             close_periods(app, now)
             feed(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)

@@ -11,6 +11,7 @@ from sop_engine.actions.ingest import NotRecorded, record_events
 from sop_engine.actions.intend import Intent, intend
 from sop_engine.actions.outcome import Answer, NotBegun, settle
 from sop_engine.actions.pacing import called_account, paced, shares_calls
+from sop_engine.actions.providers import Ask, ask_providers
 from sop_engine.actions.telling import tell, telling
 from sop_engine.app import App
 from sop_engine.channels.contract import Channel as Adapter
@@ -139,33 +140,35 @@ class _Rounds:
 
 
 def _deliver_round(app: App, hints: Hints, watch: Watch) -> int:
+    asks: list[Ask] = []
     try:
-        intents = _intend(app, hints, watch)
+        intents = _intend(app, hints, watch, asks)
     except Exception as error:
         if not may_be_one_user(error, app.told_to_end) or watch.spent >= app.ladder.begin:
             raise
         return _one_by_one(app, hints, watch, error)
-    if not intents:
-        return 0
-    cp("after_intent_commit")
-    answers = call_channels(app, intents, watch)
-    conclude(app, answers, watch.now, patience_s=watch.patience_s)
+    if intents:
+        cp("after_intent_commit")
+        answers = call_channels(app, intents, watch)
+        conclude(app, answers, watch.now, patience_s=watch.patience_s)
+    ask_providers(app, asks, watch.now, lambda: watch.spent < app.ladder.begin)
     return len(intents)
 
 
-def _intend(app: App, hints: Hints, watch: Watch) -> list[Intent]:
-    """The intents that are stored for these hints."""
+def _intend(app: App, hints: Hints, watch: Watch, asks: list[Ask]) -> list[Intent]:
+    """The intents that are stored for these hints; `asks`: the coupons providers must be asked for first."""
     now, made, stale = watch.now, list[Intent](), 0
 
     def once() -> None:
         nonlocal stale
         made.clear()  # nothing of a try that failed
+        asks.clear()
         with app.work(now) as work:
             if app.rehearsal is None:
                 refuse_newer(work.tx)
             queued = queue.queued_for_delivery(work.tx, hints)
             stale = len(hints) - len(queued)
-            made.extend(intend(work, queued) if queued else [])
+            made.extend(intend(work, queued, asks) if queued else [])
 
     try:
         repeated(once)

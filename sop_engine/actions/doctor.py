@@ -8,11 +8,12 @@ from sop_engine.actions.doctor_settings import Check, broker_checks, database_ch
 from sop_engine.actions.doctor_sources import ingestion_checks
 from sop_engine.actions.halting import refusal
 from sop_engine.actions.invariants import ask_invariants
+from sop_engine.actions.liability import low_stocks
 from sop_engine.actions.linking import lacking
 from sop_engine.app import App, Work
 from sop_engine.core.broker_report import BrokerReport
 from sop_engine.core.errors import NotFound
-from sop_engine.store import audit, health, leases
+from sop_engine.store import audit, health, leases, redemptions
 from sop_engine.store.engine import reading
 from sop_engine.store.halts import read_halts
 from sop_engine.store.invariants import Broken
@@ -48,6 +49,7 @@ def examine(app: App, now: datetime, around: Surroundings) -> list[Check]:
             *_sending(work),
             *_leading(work, around.broker),
             *_waiting(work),
+            *_stocks(work),
             *_calendar(work),
             *ingestion_checks(work),
             *_audit(work),
@@ -102,6 +104,15 @@ def _waiting(work: Work) -> Iterator[Check]:
         f"; since {since_at:%Y-%m-%d %H:%M} UTC" if since_at else ""
     )
     yield Check("unknown", "warning" if lost else "good", told + ("; see 'sop unknown list'" if lost else ""))
+
+
+def _stocks(work: Work) -> Iterator[Check]:
+    low = low_stocks(work)
+    told = "; ".join(f"'{name}': {why}" for name, why in low.items())
+    yield Check("codes", "warning" if low else "good", told or "no stock of codes runs low")
+    late = redemptions.counts(work.tx).get("parked", 0)
+    if late:
+        yield Check("uses", "good", f"{late} reports of uses wait for what they speak of")
 
 
 def _calendar(work: Work) -> Iterator[Check]:

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from sop_engine.actions.composing import Act, Seen, attempt_of, compose
 from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
-from sop_engine.actions.giving import Given, Purse
+from sop_engine.actions.giving import Awaited, Given, Purse
 from sop_engine.actions.outcome import Done, finish
+from sop_engine.actions.providers import Ask, note_asks
 from sop_engine.actions.routing import Loads, routes, within_load
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
@@ -25,6 +26,8 @@ from sop_engine.store import attempts, circuits, grants, links, queue, stops, to
 from sop_engine.store.attempts import Attempt
 from sop_engine.store.crash_points import cp
 from sop_engine.store.people import take_turns
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # for a provider that has not said yet whether it gives a benefit
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,11 @@ class Batch:
     opening: dict[datetime, int] = field(default_factory=dict)  # by the moment hours begin: how many wait for it by now
 
 
-def intend(work: Work, queued: list[Touch]) -> list[Intent]:
-    """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit."""
+def intend(work: Work, queued: list[Touch], asks: list[Ask] | None = None) -> list[Intent]:
+    """Decide about these queued touches; store refusals, waits and intents. Returns what is to be sent after the commit.
+
+    `asks` is given what coupon systems must be asked for first; the touches concerned wait.
+    """
     stops.hold(work.tx)
     turns = take_turns(work.tx, {t.user_id for t in queued})
     queued = queue.hold(work.tx, queued, "queued")  # meanwhile another worker may have taken them, or their runs ended
@@ -64,6 +70,8 @@ def intend(work: Work, queued: list[Touch]) -> list[Intent]:
     touches.write(work.tx, "queued", batch.rows)
     attempts.begin(work.tx, batch.attempts)
     links.add(work.tx, work.links)
+    if asks is not None:
+        asks += note_asks(work, purse.wanted)
     finish(work, batch.done)
     cp("before_intent_commit")
     return batch.intents
@@ -74,7 +82,7 @@ def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch)
     situation = situation_of(work, known, item, facts)
     tried: dict[str, Skip] = {}
     while True:
-        decision = _judge(purse, item, facts, replace(situation, tried=tried))
+        decision = judge(purse, item, facts, replace(situation, tried=tried))
         if isinstance(decision, Defer):
             return _defer(work, item, decision, batch)
         if isinstance(decision, Skip):
@@ -85,18 +93,23 @@ def _decide(work: Work, known: Gathered, purse: Purse, item: Item, batch: Batch)
         tried = {**tried, decision.send.template.name: failed}  # the next template of the list may be written
 
 
-def _judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> Act | Defer | Skip:
+def judge(purse: Purse, item: Item, facts: Facts, situation: Situation) -> Act | Defer | Skip:
     """The last look, then the benefit, then the hold-out: it comes last, so that it is known who could have been reached."""
     decision = look(situation)
     if not isinstance(decision, Send):
         return decision
-    given: Given | Skip | None = None
+    given: Given | Awaited | Skip | None = None
     if item.step.give is not None:
         names = item.step.give.pick(choice_word(item.step, item.step.give.by, facts, situation.variant))
         given = purse.give(item, names[0]) if names else None
     if isinstance(given, Skip):
         return given
-    return Skip("holdout") if _withheld(item, decision) else Act(item, decision, given, facts)
+    if _withheld(item, decision):
+        return Skip("holdout")
+    if isinstance(given, Awaited):
+        purse.wanted.append((item, given))
+        return Defer("benefit", situation.now + min(FIRST_WAIT * 2 ** max(given.tries - 1, 0), LONGEST_WAIT))
+    return Act(item, decision, given, facts)
 
 
 def _withheld(item: Item, send: Send) -> bool:

@@ -1,6 +1,6 @@
 """Writes what became of touches, and what follows: steps that wait for them, the next of repeated ones, the end of the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from sop_engine.actions.confirming import wait_for_staff
 from sop_engine.actions.end import refresh_close
 from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.gather import Item, gather
+from sop_engine.actions.issuing import issue
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.refused import note_refusal, use_permission
 from sop_engine.actions.start import timing_of
@@ -99,9 +100,10 @@ def lift(work: Work, accepted: Mapping[int, str | None]) -> None:
     if not accepted:
         return
     lost = touches.lift(work.tx, accepted, work.now)
-    grants.settle(work.tx, [t.id for t in lost], "issued")
+    items = gather(work, lost).items
+    entitled = issue(work, [t.id for t in lost], items)
     wait_for_staff(work, {t.id: accepted[t.id] for t in lost})
-    finish(work, [Done(item, "sent", None, work.now, again=True) for item in gather(work, lost).items])
+    finish(work, [Done(item, "sent", None, work.now, again=True) for item in items], entitled)
 
 
 def _write(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
@@ -126,10 +128,10 @@ def _write(work: Work, answered: Sequence[tuple[Item, Answer]]) -> None:
             if row["state"] in ("failed", "unknown"):
                 done.append(Done(item, str(row["state"]), answer.reason, work.now))
     touches.write(work.tx, "sending", rows)
-    _codes(work, rows)
+    entitled = _codes(work, rows, [item for item, _ in answered])
     if awaiting:
         wait_for_staff(work, awaiting)
-    finish(work, done)
+    finish(work, done, entitled)
     tell_touches(work, touches.add_receipts(work.tx, receipts), "delivered")
 
 
@@ -151,34 +153,33 @@ def _after_error(work: Work, item: Item, error: DeliveryError) -> dict[str, obje
             return {**base, **refuted, "state": "planned", "reason": reason, "due_at": work.now}
 
 
-def _codes(work: Work, rows: Sequence[dict[str, object]]) -> None:
-    by_state: dict[str, list[int]] = {"issued": [], "released": []}
-    for row in rows:
-        if row["state"] == "sent":
-            by_state["issued"].append(int(str(row["touch"])))
-        elif row["state"] in ("failed", "planned"):
-            by_state["released"].append(int(str(row["touch"])))
-    for state, ids in by_state.items():
-        if ids:
-            grants.settle(work.tx, ids, state)
+def _codes(work: Work, rows: Sequence[dict[str, object]], items: Sequence[Item]) -> set[int]:
+    """Issue or release what was promised; users who are entitled to something now."""
+    issued = [int(str(row["touch"])) for row in rows if row["state"] == "sent"]
+    released = [int(str(row["touch"])) for row in rows if row["state"] in ("failed", "planned")]
+    if released:
+        grants.release(work.tx, released)
+    return issue(work, issued, items) if issued else set()
 
 
-def finish(work: Work, done: Sequence[Done]) -> None:
-    """After touches ended: plan what waited for them and the next of repeated steps, set what the step sets, see whether runs are over."""
+def finish(work: Work, done: Sequence[Done], entitled: Iterable[int] = ()) -> None:
+    """After touches ended: plan what waited for them and the next of repeated steps, set what the step sets, see whether runs are over.
+
+    `entitled`: users whose attributes have changed with what they were given.
+    """
     if not done:
         return
     tell_touches(work, [d.item.touch.id for d in done])
-    silent = [d.item.touch.id for d in done if d.state == "sent" and d.item.step.send is None]
-    if silent:
-        grants.settle(work.tx, silent, "issued")
+    silent = [d.item for d in done if d.state == "sent" and d.item.step.send is None]
+    changed = set(entitled) | (issue(work, [item.touch.id for item in silent], silent) if silent else set())
     _plan_next(work, done)
-    changed = [d for d in done if d.state == "sent" and d.item.step.sets]
-    for one in changed:
+    for one in (d for d in done if d.state == "sent" and d.item.step.sets):
         set_values(work, one.item.touch.user_id, dict(one.item.step.sets))
+        changed.add(one.item.touch.user_id)
     refresh_close(work, sorted({d.item.run.id for d in done if d.item.run.open}))
     if changed:
         gone = unite_identified(work)
-        place_users(work, sorted({gone.get(d.item.touch.user_id, d.item.touch.user_id) for d in changed}), Cause("step"))
+        place_users(work, sorted({gone.get(user, user) for user in changed}), Cause("step"))
 
 
 def _plan_next(work: Work, done: Sequence[Done]) -> None:

@@ -26,6 +26,8 @@ KINDS = {
     "benefit_used": "used",
 }
 """Which built-in event becomes which receipt of the touch."""
+REDEMPTION = "redemption"
+"""The source of events that follow from reports of tills and providers."""
 
 
 def receive(work: Work, event_id: int, user_id: int, record: EventRecord) -> None:
@@ -47,7 +49,12 @@ def _receipt(work: Work, user_id: int, record: EventRecord) -> None:
     found: int | None = record.touch_id or None
     code = _text(record, "code")
     if record.event == "benefit_used" and code:
-        grant = grants.redeem(work.tx, code=code, at=record.at)
+        reported = record.source == REDEMPTION  # then the report has marked it as used; it may have been taken back since
+        grant = (
+            grants.used_by(work.tx, record.message_id)
+            if reported
+            else grants.redeem(work.tx, code=code, at=record.at, event=record.message_id)
+        )
         found = None if grant is None else grant.touch_id
     elif found is None and _text(record, "step"):
         sent = touches.find_sent(work.tx, user_id, _text(record, "step"), _text(record, "playbook") or None)

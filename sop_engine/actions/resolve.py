@@ -12,6 +12,7 @@ from sop_engine.actions.end import refresh_close
 from sop_engine.actions.gather import Gathered, Item, gather
 from sop_engine.actions.intend import Intent, facts_of, situation_of
 from sop_engine.actions.outcome import lift
+from sop_engine.actions.telling import tell
 from sop_engine.app import App, Work
 from sop_engine.channels.contract import Capability, Handed, Receipt
 from sop_engine.channels.frozen import thaw
@@ -89,6 +90,9 @@ def _asked(app: App, one: Lost, now: datetime) -> Answer:
         found: Receipt | None = adapter.ask(_handed(one, now))
     except (DeliveryError, Refused):
         return None
+    except Exception as error:  # a mistake in one channel must not keep the others' outcomes unknown
+        tell("asking_failed", level="error", channel=channel.name, error=type(error).__name__)
+        return None
     sure = one.capability.ask == "sure" and now - one.uncertain.began_at >= one.capability.settles_after
     return found if found is not None else sure or None
 
@@ -146,7 +150,7 @@ def not_accepted(work: Work, touch: Touch, reason: str) -> None:
     attempts.settle(work.tx, [Settlement(touch.id, touch.epoch, "not_accepted", reason)], work.now)
     row = {"touch": touch.id, "state": "planned", "reason": reason, "due_at": work.now, "look_at": None, "proof": touch.proof + 1}
     touches.write(work.tx, "unknown", [row])
-    grants.settle(work.tx, [touch.id], "released")
+    grants.release(work.tx, [touch.id])
     refresh_close(work, [touch.run_id])
 
 

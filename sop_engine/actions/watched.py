@@ -7,7 +7,7 @@ from sop_engine.actions.measure_effort import EFFORT
 from sop_engine.core.catalog import Alert
 from sop_engine.core.project import Project
 from sop_engine.core.reports.alarms import Figure
-from sop_engine.store import cohorts, tallies
+from sop_engine.store import cohorts, liability, tallies
 from sop_engine.store import watching_rates as rates
 
 NOTHING = Figure(None)
@@ -119,6 +119,13 @@ def _budget(asked: Asked, alert: Alert) -> Figure:
     return _share(used, float(budget.most))
 
 
+def _stock(asked: Asked, alert: Alert) -> Figure:
+    """Of the codes of a benefit that has a stock with an end."""
+    benefit = asked.project.benefits.get(alert.of)
+    found = liability.left_at(asked.work.tx, benefit.pool, asked.span.end) if benefit is not None and benefit.holds == "code" else None
+    return _share(*found) if found is not None else NOTHING
+
+
 def _overdue(asked: Asked, alert: Alert) -> Figure:
     many = rates.overdue(asked.work.tx, asked.span.end, _only(asked, alert.of))
     return Figure(float(many), many, 1)
@@ -136,6 +143,7 @@ FIGURES: dict[str, Callable[[Asked, Alert], Figure]] = {
     "unscored_share": _unscored,
     "k_factor": _k,
     "budget_used": _budget,
+    "stock_left": _stock,
     "overdue_tasks": _overdue,
 }
 COUNTS = frozenset({"overdue_tasks"})

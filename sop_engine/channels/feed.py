@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sop_engine.channels.codes import CONFIGURATION
 from sop_engine.channels.reach import Resolve, resolve
-from sop_engine.channels.webhook import Endpoint, Webhook
+from sop_engine.channels.webhook import Endpoint, Webhook, read_answer
 from sop_engine.core.errors import Refused
 
 MOST_WRITTEN = 64 * 1024  # bytes of a line that is appended in one go
@@ -36,7 +36,8 @@ class WebhookSink:
 
     def tell(self, key: str, now: datetime, body: bytes) -> None:
         """POST one entry; the receiver knows a repeat by `webhook-id`."""
-        self._hook.post(key, now, body)
+        answer = self._hook.post(key, body, now)
+        read_answer(answer.status, answer.headers, answer.body, now=now)
 
     def probe(self) -> str:
         """Connect and check the certificate; raises DeliveryError."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from sop_engine.channels.aliyun_sms import AliyunSms
+from sop_engine.channels.benefit_provider import BenefitProvider
 from sop_engine.channels.contract import Capability, Channel, Find, Sink, TokenBox
 from sop_engine.channels.email import Email
 from sop_engine.channels.email_receipts import Bounces
@@ -137,13 +138,24 @@ def account_of(accounts: Accounts, name: str, via: str, keys: str) -> Any:
 
 
 def _webhook(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Channel:
-    account = account_of(accounts, name, "webhook", "url and secret")
+    return Webhook(_endpoint(name, accounts, "webhook"))
+
+
+def benefit_provider(name: str, accounts: Accounts) -> BenefitProvider:
+    """The coupon system of this name; raises Refused when its account is missing or cannot be used."""
+    try:
+        return BenefitProvider(_endpoint(name, accounts, "benefits"))
+    except Refused as error:
+        raise Refused(f"provider '{name}' of benefits: {error}") from error
+
+
+def _endpoint(name: str, accounts: Accounts, via: str) -> Endpoint:
+    account = account_of(accounts, name, via, "url and secret")
     secrets = [account.secret] + ([account.old_secret] if account.old_secret else [])
     headers = tuple((key, value.get_secret_value()) for key, value in account.headers.items())
-    endpoint = Endpoint(
+    return Endpoint(
         account.url.get_secret_value(), tuple(s.get_secret_value() for s in secrets), headers, loopback=accounts.webhook_loopback
     )
-    return Webhook(endpoint)
 
 
 def _aliyun_sms(name: str, accounts: Accounts, _sinks: Sinks, _project: str) -> Channel:

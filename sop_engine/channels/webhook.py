@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
-from sop_engine.channels.calling import exchange, open_client
+from sop_engine.channels.calling import Answer, exchange, open_client
 from sop_engine.channels.codes import CONTENT, NO_ANSWER, REJECTED, http_meaning
 from sop_engine.channels.contract import Capability, Message, Receipt, Reply, Request
 from sop_engine.channels.probing import probe_endpoint
@@ -56,10 +56,11 @@ class Webhook:
 
     def send(self, message: Message) -> Receipt:
         """POST one message; raises DeliveryError. A repeat has the same `webhook-id`, by which the receiver knows it again."""
-        return self.post(message.key, message.now, payload(message))
+        answer = self.post(message.key, payload(message), message.now)
+        return read_answer(answer.status, answer.headers, answer.body, now=message.now)
 
-    def post(self, key: str, now: datetime, body: bytes) -> Receipt:
-        """POST a body under a key; raises DeliveryError."""
+    def post(self, key: str, body: bytes, now: datetime) -> Answer:
+        """POST a body, signed, under a key; raises DeliveryError where no answer came."""
         if not _KEY.fullmatch(key):
             raise CONTENT.error("the key holds a character that cannot stand in webhook-id")
         address = reachable(self._url, self._find, loopback=self._endpoint.loopback)
@@ -80,8 +81,7 @@ class Webhook:
             headers=headers,
             extensions={"sni_hostname": self._url.raw_host.decode("ascii")},
         )
-        answer = exchange(self._client, request)
-        return read_answer(answer.status, answer.headers, answer.body, now=now)
+        return exchange(self._client, request)
 
     def probe(self) -> str:
         """Connect and check the certificate; raises DeliveryError."""

@@ -14,6 +14,7 @@ from sop_engine.core.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from sop_engine.actions.importing import Imported
+    from sop_engine.app import App
     from sop_engine.core.project import Project
     from sop_engine.core.records import Rejected
     from sop_engine.language.tables import Table
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     users = "users"
     events = "events"
     codes = "codes"
+    redemptions = "redemptions"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,7 +46,7 @@ def import_file(
     max_errors: Annotated[int | None, typer.Option("--max-errors", min=0, help="Stop after more bad rows than this.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import history: users, events, or codes.
+    """Import history: users, events, codes, or uses of codes.
 
     It starts no flow (but 'existing: enter'), and the same file twice changes nothing. Rows that cannot be read are left out and
     listed in FILE.errors.csv, with their line and the reason; the others are stored.
@@ -55,6 +57,7 @@ def import_file(
       sop import users.csv --as users --dry-run
       sop import 订单.xlsx --as events --map orders.map.yml
       sop import codes.csv --as codes --pool 回归券
+      sop import 核销.csv --as redemptions
     """
     from sop_engine.actions.importing import Source, import_rows
     from sop_engine.language.tables import open_table
@@ -63,6 +66,8 @@ def import_file(
     with app.work(now) as work:
         catalogue = work.project
     table = open_table(file, encoding=encoding, sheet=sheet)
+    if kind is Kind.redemptions:
+        return _uses(app, table, file, now, catalogue, plain=not (mapping or pool or dry_run), as_json=as_json)
     _check_pool(kind, pool, catalogue)
     with BadRows(file) as errors, progress(f"importing {file.name}") as say:
         rows = _rows(table, kind, mapping, catalogue, now)
@@ -75,6 +80,18 @@ def import_file(
         raise BadInput(f"{told}. Put the file or the mapping right and import it again.")
     if found.read and found.rejected == found.read:
         raise BadInput("not one row could be read. Does the file hold what --as says, and does the mapping fit?")
+
+
+def _uses(app: "App", table: "Table", file: Path, now: Any, project: "Project", *, plain: bool, as_json: bool) -> None:
+    from sop_engine.cli.importing_uses import read_uses, take_uses
+
+    if not plain:
+        raise BadInput("uses of codes are reports: leave out --map, --pool and --dry-run.")
+    with BadRows(file) as errors:
+        found = take_uses(app, read_uses(table, project.zone, now), errors.add, now)
+    text = " · ".join(f"{word} {number:,}" for word, number in sorted(found.items())) or "the file has no rows"
+    typer.echo(in_json(dict(found)) if as_json else text)
+    errors.tell()
 
 
 def _check_pool(kind: Kind, pool: str, project: "Project") -> None:

@@ -1,4 +1,4 @@
-"""The commands `sop touches`, `sop outbox` and `sop benefits`: what was sent, what waits, what was given."""
+"""The commands `sop touches` and `sop outbox`: what was sent, and what waits."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 
 from sop_engine.cli.finding import flow_name, named, not_found
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
-from sop_engine.cli.output import AsJson, local, many, show, table
+from sop_engine.cli.output import AsJson, local, show, table
 
 STATES = ("planned", "queued", "sending", "sent", "skipped", "failed", "cancelled", "unknown")
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many, the latest.")]
@@ -19,7 +19,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(touches)
     app.command()(outbox)
-    app.command()(benefits)
 
 
 def touches(
@@ -99,31 +98,3 @@ def _message(one: Mapping[str, Any], zone: ZoneInfo) -> str:
 def _masked(address: str) -> str:
     """The end of an address: enough to tell two apart, not enough to write to."""
     return f"•••{address[-4:]}" if len(address) > 6 else "•••" if address else ""
-
-
-def benefits(project: Folder = HERE, as_json: AsJson = False) -> None:
-    """Show benefits given, their cost, and codes left.
-
-    Benefits are counted by flow and state.
-
-    \b
-    Examples:
-      sop benefits
-      sop benefits --json
-    """
-    from sop_engine.store import grants, tallies
-
-    with open_database(project).work(clock()) as work:
-        given = grants.benefit_costs(work.tx)
-        pools = tallies.pool_counts(work.tx)
-        currency = work.project.settings.currency
-    stock = [{"pool": name, "kind": kind, "size": size, "taken": taken} for name, (kind, size, taken) in pools.items()]
-    rows = [[g["flow"], g["benefit"], g["state"], f"{g['many']:,}", f"{g['cost'] or 0:,.2f} {currency}"] for g in given]
-    parts = [table(rows, head=["flow", "benefit", "state", "number", "cost"], right=(3, 4)) if rows else "no benefit was given yet"]
-    parts += [_pool(one) for one in stock]
-    show({"given": given, "pools": stock}, as_json, "\n".join(parts))
-
-
-def _pool(one: Mapping[str, Any]) -> str:
-    left = "without end" if one["size"] is None else f"{one['size'] - one['taken']:,} left"
-    return f"pool {one['pool']}: {many(one['taken'], 'code')} taken, {left}"

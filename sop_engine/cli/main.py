@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from sop_engine.cli import (
     applying,
     backtesting,
+    benefits,
     channelling,
     checking,
     comparing,
@@ -142,6 +143,7 @@ for part in (
     part.add_to(app)
 app.add_typer(database.app, name="db")
 app.add_typer(unknowns.app, name="unknown")
+app.add_typer(benefits.app, name="benefits")
 app.add_typer(keys.app, name="keys")
 
 

@@ -12,6 +12,7 @@ from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
 from sop_engine.console import link_routes, receipt_routes
+from sop_engine.console.benefit_routes import benefit_router
 from sop_engine.console.ingest_routes import ingest_router
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
@@ -33,6 +34,7 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
     web.include_router(user_router(app, now))
     web.include_router(receipt_routes.receipt_router(app, now))
     web.include_router(task_router(app, now))
+    web.include_router(benefit_router(app, now))
     looking: Looking[Signs | None] = Looking(lambda: watch(app, now()))
 
     @web.head("/healthz", include_in_schema=False)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sop_engine.core.calendar import valid_until
+from sop_engine.core.calendar import DAY, midnight, valid_until
 from sop_engine.core.catalog import Benefit
 from sop_engine.core.errors import BadInput
 
@@ -53,10 +53,23 @@ def choose(benefit: Benefit, state: BenefitState, *, now: datetime, zone: ZoneIn
     reason = _refusal(benefit, state, now)
     if reason:
         return Decline(reason)
-    expires_at = valid_until(benefit.valid, now, zone)
-    if state.pool_ends_at is not None:
-        expires_at = min(expires_at, state.pool_ends_at)
-    return Give(benefit.name, state.codes, expires_at)
+    return Give(benefit.name, state.codes, expires_at(benefit, now, zone, state.pool_ends_at))
+
+
+def expires_at(benefit: Benefit, now: datetime, zone: ZoneInfo, ends_at: datetime | None) -> datetime:
+    """The first instant at which the benefit, given at `now`, is no longer valid; `ends_at`: when its stock is over."""
+    valid = valid_until(benefit.valid, now, zone)
+    return valid if ends_at is None else min(valid, ends_at)
+
+
+def pool_end(benefit: Benefit, zone: ZoneInfo) -> datetime | None:
+    """The first instant at which nothing of it is valid any more, in the shop's zone; None without an end."""
+    return None if benefit.ends is None else midnight(benefit.ends + DAY, zone)
+
+
+def accepted_until(benefit: Benefit, said: datetime | None, now: datetime, zone: ZoneInfo, ends_at: datetime | None) -> datetime | None:
+    """Until when a benefit is valid whose message was accepted at `now`: counted from then, and never less than what the text has said."""
+    return None if said is None else max(said, expires_at(benefit, now, zone, ends_at))
 
 
 def _refusal(benefit: Benefit, state: BenefitState, now: datetime) -> str:

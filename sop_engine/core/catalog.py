@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from sop_engine.core.conditions import Condition
+from sop_engine.core.conditions import Condition, Value
 from sop_engine.core.forms import Hours, Length, Limit, Valid
+
+LATER: Mapping[str, bool] = {"later": True}  # a key that came later: while it is not used, the fingerprints of flows stay as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,16 @@ class Benefit:
     cost: Decimal = Decimal(0)
     if_empty: str | None = None  # another benefit; None: skip
     stack: bool = True
+    kind: str = field(default="", metadata=LATER)  # generated, uploaded, shared, entitlement, external; empty: as the pool is filled
+    code: str = field(default="", metadata=LATER)  # of a shared one: the public code
+    sets: tuple[tuple[str, Value], ...] = field(default=(), metadata=LATER)  # of an entitlement: attributes, while it lasts
+    provider: str = field(default="", metadata=LATER)  # of an external one: the name of the provider's account
+    ends: date | None = field(default=None, metadata=LATER)  # nothing of it is valid after this day
+
+    @property
+    def holds(self) -> str:
+        """What a grant of it is: a code of its own, a shared one, an entitlement, or an external coupon."""
+        return self.kind if self.kind in ("shared", "entitlement", "external") else "code"
 
 
 @dataclass(frozen=True, slots=True)

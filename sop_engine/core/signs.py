@@ -50,6 +50,7 @@ class Signs:
     circuits: Mapping[str, bool] = field(default_factory=dict)  # by account: whether calls to it wait
     set_aside: int = 0
     pool_codes: Mapping[str, int] = field(default_factory=dict)
+    pool_sizes: Mapping[str, int] = field(default_factory=dict)
     safe_mode: bool = False
     released: bool = False
     clock_skew_s: float = 0.0  # our clock against the database's

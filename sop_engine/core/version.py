@@ -21,8 +21,9 @@ def fingerprint(flow: Flow, project: Project) -> str:
 def canonical(value: Any) -> Any:
     """The value as nested lists that print alike in every process; fields left out of comparison are left out."""
     if is_dataclass(value) and not isinstance(value, type):
-        listed = [(f.name, canonical(getattr(value, f.name))) for f in fields(value) if f.compare and f.name != "order"]
-        return [type(value).__name__, *listed]
+        told = [f for f in fields(value) if f.compare and f.name != "order"]
+        told = [f for f in told if not f.metadata.get("later") or getattr(value, f.name) != f.default]  # an upgrade changes no version
+        return [type(value).__name__, *((f.name, canonical(getattr(value, f.name))) for f in told)]
     if isinstance(value, Mapping):
         return [[canonical(k), canonical(v)] for k, v in value.items()]
     if isinstance(value, frozenset | set):

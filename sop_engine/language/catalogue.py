@@ -6,6 +6,7 @@ from typing import Any
 
 from sop_engine.core.catalog import Benefit, Calendar, Channel, Goal, Tag
 from sop_engine.language import forms
+from sop_engine.language.benefit_kinds import read_kind
 from sop_engine.language.documents import Documents, Entry
 from sop_engine.language.facts import event_field
 from sop_engine.language.names import no_such, normal
@@ -126,7 +127,8 @@ def read_benefits(documents: Documents, reader: Reader) -> dict[str, Benefit]:
         node = entry.node.get("if_empty") if isinstance(entry.node, Map) else None
         values["if_empty"] = _if_empty(node, entry, reader)
         _worth(values)
-        if all(key in values for key, k in BENEFIT.items() if k.required):
+        read_kind(entry, values, reader)
+        if all(key in values for key, k in BENEFIT.items() if k.required) and "pool" in values:
             found[entry.name] = Benefit(entry.name, **values)
     _check_circles(found, documents, reader)
     return found

@@ -29,6 +29,7 @@ COLLECTIONS = (
     "ingest",
 )  # fmt: skip
 TYPES = ("text", "number", "flag", "date", "phone", "email")
+BENEFIT_KINDS = ("generated", "uploaded", "shared", "entitlement", "external")
 FIELD_TYPES = ("text", "number", "flag", "date")
 
 _note = Key(TEXT, note="给人看的说明 · for people")
@@ -108,11 +109,16 @@ CHANNEL = {
     "note": _note,
 }
 BENEFIT = {
-    "pool": Key(TEXT, required=True, note="券池 · stock of codes"),
+    "kind": Key(one_of(*BENEFIT_KINDS), note="种类 · generated, uploaded, shared, entitlement or external"),
+    "pool": Key(TEXT, note="券池 · stock of codes; not of shared ones and entitlements"),
+    "code": Key(TEXT, note="公开的码 · the public code of a shared benefit"),
+    "set": Key(RAW, note="权益属性，到期收回 · attributes an entitlement gives, until it ends"),
+    "provider": Key(TEXT, note="发券系统的账户 · the account of an external provider"),
     "worth": Key(TEXT, note="面额或说明 · money or text"),
     "min_spend": Key(MONEY, note="门槛 · from what basket"),
     "cost": Key(MONEY, note="计入预算的成本 · counted against budgets"),
     "valid": Key(form(forms.VALID), required=True, note="有效期 · from the moment it is given"),
+    "ends": Key(form(forms.DATE), note="券池到期日 · nothing of it is valid after this day"),
     "limit": Key(LIMIT, required=True, note="每人限领 · per user"),
     "budget": Key(BUDGET, required=True, note="总预算 · for everybody"),
     "if_empty": Key(RAW, note="用完时 · skip or another benefit"),
@@ -216,7 +222,7 @@ INPUT_TYPES = ("number", "text", "condition", "moment", "template", "benefit", "
 INPUT = {"type": Key(one_of(*INPUT_TYPES), required=True), "default": Key(RAW), "note": _note}
 WATCHES = (
     "leave_rate", "enter_rate", "share", "goal_rate", "open_rate", "click_rate", "block_rate", "fail_rate", "unscored_share", "k_factor",
-    "budget_used", "overdue_tasks",
+    "budget_used", "stock_left", "overdue_tasks",
 )  # fmt: skip
 ALERT = {
     "watch": Key(one_of(*WATCHES), required=True),

@@ -80,6 +80,18 @@ class FeedAccount(Account):
         return Feed("", self.tells, self.models)
 
 
+class BenefitsAccount(Account):
+    """A system that gives coupons: the `provider` of external benefits."""
+
+    OPEN: ClassVar[frozenset[str]] = frozenset({"url", "headers"})
+
+    via: Literal["benefits"]
+    url: SecretStr = Field(description="where coupons are asked for; env:NAME or file:PATH if it holds a token")
+    secret: SecretStr = Field(description="signs what is asked: env:NAME or file:PATH")
+    old_secret: SecretStr | None = Field(None, description="signs besides until the system knows the new one: env:NAME or file:PATH")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="further headers, names in small letters")
+
+
 class AliyunSmsAccount(Account):
     """An account for SMS at Aliyun (dysmsapi)."""
 
@@ -137,6 +149,7 @@ class WechatAccount(Account):
 KINDS: Mapping[str, type[Account]] = {
     "webhook": WebhookAccount,
     "feed": FeedAccount,
+    "benefits": BenefitsAccount,
     "aliyun_sms": AliyunSmsAccount,
     "tencent_sms": TencentSmsAccount,
     "wecom_customer": WecomAccount,

@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, select, update
 
+from sop_engine.core.grant_states import ACTS, COUNTED
 from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import GrantRow, PoolCodeRow, PoolRow
@@ -17,7 +18,7 @@ pools = table_of(PoolRow)
 pool_codes = table_of(PoolCodeRow)
 
 GIVING = 0x736F70  # the number of the lock
-COUNTED = ("reserved", "issued", "redeemed", "expired")
+OF_ONE = ("code", "external")  # kinds whose code belongs to one grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class NewGrant:
     given_at: datetime
     given_day: int
     expires_at: datetime | None
+    kind: str = "code"
+    worth: Decimal | None = None
+    sets: Mapping[str, Any] | None = None
 
 
 def lock(tx: Connection) -> None:
@@ -104,24 +108,39 @@ def add_grant(tx: Connection, new: NewGrant) -> int:
     again = (grants.c.touch_id == new.touch_id) & (grants.c.benefit == new.benefit) & (grants.c.state == "released")
     taken = tx.execute(update(grants).where(again).values(values).returning(grants.c.id)).scalar()
     grant_id: int = taken or tx.execute(insert(grants).values(values).returning(grants.c.id)).scalar_one()
-    tx.execute(update(pool_codes).where(pool_codes.c.pool == new.pool, pool_codes.c.code == new.code).values(grant_id=grant_id))
+    if new.kind == "code":
+        tx.execute(update(pool_codes).where(pool_codes.c.pool == new.pool, pool_codes.c.code == new.code).values(grant_id=grant_id))
     return grant_id
 
 
-def settle(tx: Connection, touch_ids: Sequence[int], state: str) -> None:
-    """`reserved` grants of these touches become issued, or released: then their codes are free again."""
-    mine, ids = and_(among(grants.c.touch_id), grants.c.state == "reserved"), {"ids": touch_ids}
-    if state == "released":
-        for row in tx.execute(select(grants.c.pool, grants.c.code).where(mine), ids).all():
-            give_back(tx, row.pool, row.code)
-    tx.execute(update(grants).where(mine).values(state=state), ids)
+def issue(tx: Connection, touch_ids: Sequence[int], at: datetime) -> list[Row[Any]]:
+    """Reserved grants of these touches become issued: their messages were accepted. The grants, whole rows."""
+    mine = and_(among(grants.c.touch_id), grants.c.state.in_(ACTS["issue"].before))
+    tied = case((grants.c.kind == "entitlement", "attribute"), (grants.c.kind == "external", "provider"), else_=None)
+    values = {"state": ACTS["issue"].after, "issued_at": at, "tied": tied}
+    return list(tx.execute(update(grants).where(mine).values(values).returning(grants), {"ids": touch_ids}))
+
+
+def prolong(tx: Connection, until: Mapping[int, datetime]) -> None:
+    """By grant: it is valid until then."""
+    statement = update(grants).where(grants.c.id == bindparam("grant")).values(expires_at=bindparam("until"))
+    if until:
+        tx.execute(statement, [{"grant": grant, "until": at} for grant, at in until.items()])
+
+
+def release(tx: Connection, touch_ids: Sequence[int]) -> None:
+    """Reserved grants of these touches are given back: nothing was sent, and their codes are free again."""
+    mine, ids = and_(among(grants.c.touch_id), grants.c.state.in_(ACTS["release"].before)), {"ids": touch_ids}
+    for row in tx.execute(select(grants.c.pool, grants.c.code).where(mine, grants.c.kind == "code"), ids).all():
+        give_back(tx, row.pool, row.code)
+    tx.execute(update(grants).where(mine).values(state=ACTS["release"].after), ids)
 
 
 def take_back(tx: Connection, touch_ids: Sequence[int]) -> None:
     """Issued grants of messages that reached nobody are released; one that was used meanwhile stays as it is."""
     mine, ids = and_(among(grants.c.touch_id), grants.c.state == "issued"), {"ids": touch_ids}
     tx.execute(update(grants).where(mine).values(state="reserved"), ids)
-    settle(tx, touch_ids, "released")
+    release(tx, touch_ids)
 
 
 def give_back(tx: Connection, pool: str, code: str) -> None:
@@ -132,10 +151,16 @@ def give_back(tx: Connection, pool: str, code: str) -> None:
 
 def void_unused(tx: Connection, run_ids: Sequence[int], benefit: str | None = None) -> int:
     """Void issued, unused benefits of these runs; how many."""
-    statement = update(grants).where(grants.c.run_id.in_(run_ids), grants.c.state.in_(("reserved", "issued")))
+    statement = update(grants).where(grants.c.run_id.in_(run_ids), grants.c.state.in_(ACTS["void"].before))
     if benefit is not None:
         statement = statement.where(grants.c.benefit == benefit)
-    return tx.execute(statement.values(state="voided")).rowcount
+    return tx.execute(statement.values(state=ACTS["void"].after)).rowcount
+
+
+def void(tx: Connection, grant_id: int) -> bool:
+    """Void one unused benefit; False when it is used, over or taken back already."""
+    mine = grants.c.id == grant_id, grants.c.state.in_(ACTS["void"].before)
+    return bool(tx.execute(update(grants).where(*mine).values(state=ACTS["void"].after)).rowcount)
 
 
 def list_over(tx: Connection, now: datetime) -> list[Row[Any]]:
@@ -145,15 +170,76 @@ def list_over(tx: Connection, now: datetime) -> list[Row[Any]]:
 
 def expire(tx: Connection, now: datetime) -> int:
     """Issued benefits whose time is over become expired; how many."""
-    over = and_(grants.c.state == "issued", grants.c.expires_at <= now)
-    return tx.execute(update(grants).where(over).values(state="expired")).rowcount
+    over = and_(grants.c.state.in_(ACTS["expire"].before), grants.c.expires_at <= now)
+    return tx.execute(update(grants).where(over).values(state=ACTS["expire"].after)).rowcount
 
 
-def redeem(tx: Connection, *, code: str, at: datetime) -> Row[Any] | None:
-    """Mark an issued benefit as used; None when no such code is unused, or its time was over then."""
-    in_time = grants.c.expires_at.is_(None) | (grants.c.expires_at > at)
-    statement = update(grants).where(grants.c.code == code, grants.c.state.in_(("issued", "reserved")), in_time)
-    return tx.execute(statement.values(state="redeemed", used_at=at).returning(grants)).first()
+def of_code(tx: Connection, codes: Sequence[str]) -> list[Row[Any]]:
+    """Grants that hold one of these spellings of a code, the one that can be used first. What was given back holds none."""
+    c = grants.c
+    usable = case((c.state.in_(("issued", "reserved")), 0), (c.state == "redeemed", 1), else_=2)
+    mine = select(grants).where(c.code.in_([code for code in codes if code]), c.kind.in_(OF_ONE), c.state != "released")
+    return list(tx.execute(mine.order_by(usable, c.id)))
+
+
+def get_grant(tx: Connection, grant_id: int) -> Row[Any] | None:
+    """One grant, the whole row."""
+    return tx.execute(select(grants).where(grants.c.id == grant_id)).first()
+
+
+def redeem(tx: Connection, *, code: str, at: datetime, event: str | None = None) -> Row[Any] | None:
+    """Mark a benefit as used, by its code; None when no such code is unused, or its time was over then.
+
+    What ran out meanwhile counts, for it was used in time. The event that says so is told of the grant again if it comes back.
+    """
+    if event is not None and (known := used_by(tx, event)) is not None:
+        return known
+    found = [row for row in of_code(tx, [code]) if row.state in ACTS["redeem"].before and (row.expires_at is None or row.expires_at > at)]
+    return use(tx, found[0].id, at, event=event) if found else None
+
+
+def used_by(tx: Connection, event: str) -> Row[Any] | None:
+    """The benefit that an event, by its message id, has marked as used."""
+    return tx.execute(select(grants).where(grants.c.used_event == event)).first()
+
+
+def use(
+    tx: Connection, grant_id: int, at: datetime, *, event: str | None = None, order: str | None = None, arrived: bool = False
+) -> Row[Any] | None:
+    """Mark one benefit as used at a time; None when it was over then, or is used, or taken back. A use before it was given is one at once.
+
+    With `arrived` only what was certainly sent counts.
+    """
+    c = grants.c
+    before = [state for state in ACTS["redeem"].before if not (arrived and state == "reserved")]
+    mine = c.id == grant_id, c.state.in_(before), c.expires_at.is_(None) | (c.expires_at > at)
+    values = {"state": ACTS["redeem"].after, "used_at": case((c.given_at > at, c.given_at), else_=at), "used_event": event}
+    return tx.execute(update(grants).where(*mine).values({**values, "used_order": order}).returning(grants)).first()
+
+
+def reverse(tx: Connection, grant_id: int, order: str) -> Row[Any] | None:
+    """The order in which a benefit was used is taken back: it may be used again; None when another order, or none, used it."""
+    mine = grants.c.id == grant_id, grants.c.state.in_(ACTS["reverse"].before), grants.c.used_order == order
+    values = {"state": ACTS["reverse"].after, "used_at": None, "used_event": None, "used_order": None}
+    return tx.execute(update(grants).where(*mine).values(values).returning(grants)).first()
+
+
+def tied_ended(tx: Connection) -> list[Row[Any]]:
+    """Grants that are over, of which something outside still stands: an attribute of the user, or a coupon at a provider."""
+    c = grants.c
+    over = c.tied.is_not(None), c.state.in_(("expired", "voided"))
+    return list(tx.execute(select(grants).where(*over).order_by(c.id).limit(1000)))
+
+
+def untie(tx: Connection, grant_ids: Sequence[int]) -> None:
+    """Nothing outside stands with these grants any more."""
+    tx.execute(update(grants).where(among(grants.c.id)).values(tied=None), {"ids": grant_ids})
+
+
+def holding(tx: Connection, user_ids: Sequence[int]) -> list[Row[Any]]:
+    """Entitlements these users have now."""
+    mine = among(grants.c.user_id), grants.c.kind == "entitlement", grants.c.state == "issued"
+    return list(tx.execute(select(grants).where(*mine), {"ids": user_ids}))
 
 
 def add_codes(tx: Connection, pool: str, codes: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ def of_benefits(to: Dialect, terms: Terms) -> list[Invariant]:
         Invariant("I13", "no pool gave more codes than it has, and it counts as many as its grants", _pools()),
         _budgets(to, terms),
         Invariant("I14", "a code belongs to one grant", _shared_codes()),
+        Invariant("I14", "a coupon of a provider was asked for before it was promised, under one key", _provided()),
         Invariant("I14", "a message that may have been sent keeps the benefit it promised, and no other touch holds one", _kept()),
         Invariant("I15", "a code is used at most once, after it was given", _used()),
     ]
@@ -21,7 +22,7 @@ def of_benefits(to: Dialect, terms: Terms) -> list[Invariant]:
 def _pools() -> str:
     taken = (
         "CASE WHEN p.kind = 'uploaded' THEN (SELECT COUNT(*) FROM pool_codes c WHERE c.pool = p.name AND c.grant_id IS NOT NULL) "
-        "ELSE (SELECT COUNT(*) FROM grants g WHERE g.pool = p.name AND g.state <> 'released') END"
+        "ELSE (SELECT COUNT(*) FROM grants g WHERE g.pool = p.name AND g.kind = 'code' AND g.state <> 'released') END"
     )
     return (
         "SELECT 'pool ' || p.name AS subject FROM pools p "
@@ -46,10 +47,19 @@ def _over(to: Dialect, column: str, budget: Most) -> str:
 
 def _shared_codes() -> str:
     return (
-        "SELECT 'code of grant ' || MIN(id) AS subject FROM grants WHERE state <> 'released' AND code <> '' "
+        "SELECT 'code of grant ' || MIN(id) AS subject FROM grants WHERE state <> 'released' AND kind IN ('code', 'external') "
         "GROUP BY pool, code HAVING COUNT(*) > 1 UNION ALL "
         "SELECT 'grant ' || g.id FROM grants g LEFT JOIN touches t ON t.id = g.touch_id "
         "WHERE t.id IS NULL OR t.user_id <> g.user_id OR t.run_id <> g.run_id"
+    )
+
+
+def _provided() -> str:
+    return (
+        "SELECT 'grant ' || g.id AS subject FROM grants g JOIN asked_benefits a ON a.touch_id = g.touch_id AND a.benefit = g.benefit "
+        "WHERE g.state <> 'released' AND (g.code <> a.code OR a.state NOT IN ('issued', 'kept', 'voiding', 'voided')) UNION ALL "
+        "SELECT 'grant ' || g.id FROM grants g WHERE g.kind = 'external' AND g.tied IS NOT NULL AND g.state IN ('issued', 'redeemed') "
+        "AND EXISTS (SELECT 1 FROM asked_benefits a WHERE a.touch_id = g.touch_id AND a.benefit = g.benefit AND a.state = 'voided')"
     )
 
 

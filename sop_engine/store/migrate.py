@@ -12,6 +12,7 @@ from sqlmodel import SQLModel
 
 from sop_engine.core.errors import Refused
 from sop_engine.store import (
+    benefit_tables,
     feed_tables,
     identity_tables,
     inbox_tables,
@@ -34,6 +35,7 @@ ROOMS_WITH_TABLES = (
     ingest_tables,
     wechat_tables,
     inbox_tables,
+    benefit_tables,
     link_tables,
     feed_tables,
 )  # importing them fills TABLES

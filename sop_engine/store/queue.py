@@ -85,6 +85,12 @@ def unqueue(tx: Connection, hints: Sequence[tuple[int, int]], *, later: datetime
     return tx.execute(statement.values(values), [{"touch": t, "of_epoch": e} for t, e in hints]).rowcount
 
 
+def due_now(tx: Connection, touch_id: int, reason: str, now: datetime) -> None:
+    """A touch that waits for this reason waits no longer."""
+    mine = touches.c.id == touch_id, touches.c.state == "planned", touches.c.reason == reason
+    tx.execute(update(touches).where(*mine).values(due_at=now))
+
+
 def users_of_expired(tx: Connection, lease_time: datetime) -> set[int]:
     """Users with a touch whose lease ran out."""
     return set(tx.execute(select(touches.c.user_id).where(_WITH_WORKERS, touches.c.lease_until < lease_time)).scalars())

@@ -11,6 +11,7 @@ from sop_engine.store.columns import PERSONAL, Money, instant, json_column, key_
 
 PLANNED, UNKNOWN = text("state = 'planned'"), text("state = 'unknown'")
 HELD, ISSUED = text("state IN ('queued', 'sending')"), text("state = 'issued'")
+TIED = text("tied IS NOT NULL")
 WAITING = text("state = 'open' AND escalated_at IS NULL")
 UNWRITTEN = text("state = 'skipped' AND reason = 'render'")
 
@@ -147,6 +148,8 @@ class GrantRow(SQLModel, table=True):
         Index("ix_grants_flow", "flow", "given_day"),
         Index("ix_grants_code", "code"),
         Index("ix_grants_expires", "expires_at", sqlite_where=ISSUED, postgresql_where=ISSUED),
+        Index("ix_grants_used", "used_event"),
+        Index("ix_grants_tied", "state", sqlite_where=TIED, postgresql_where=TIED),
     )
     id: int | None = key_column()
     user_id: int = user_column()
@@ -163,6 +166,13 @@ class GrantRow(SQLModel, table=True):
     given_day: int
     expires_at: datetime | None = instant(null=True)
     used_at: datetime | None = instant(null=True)
+    kind: str = Field(default="code", sa_column_kwargs={"server_default": "code"})  # code, shared, entitlement or external
+    worth: Decimal | None = Field(default=None, sa_column=Column(Money))  # the face value, where it is money
+    sets: dict[str, Any] | None = json_column()  # of an entitlement: the attributes it gives
+    issued_at: datetime | None = instant(null=True)  # when the message was accepted
+    used_event: str | None = None  # the message id of the event that says it was used
+    used_order: str | None = None
+    tied: str | None = None  # what stands and falls with it: an attribute of the user, or a coupon at a provider; None once that is over
 
 
 class PoolRow(SQLModel, table=True):

@@ -28,6 +28,7 @@ def read_signs(tx: Connection, now: datetime, *, release: str) -> Signs:
     counted, held_since = traffic.held(tx)
     due = [at for at in (held_since, traffic.first_due(tx, now)) if at is not None and at <= now]
     attempts, window = traffic.recent_attempts(tx, now)
+    stock = _stock(tx)
     return Signs(
         oldest_due_s=(now - min(due)).total_seconds() if due else 0.0,
         touches={
@@ -47,7 +48,8 @@ def read_signs(tx: Connection, now: datetime, *, release: str) -> Signs:
         processes=_processes(tx, now),
         circuits={row.account: row.state != "closed" for row in tx.execute(select(circuits.c.account, circuits.c.state))},
         set_aside=_count_set_aside(tx),
-        pool_codes=_codes_left(tx),
+        pool_codes={name: max(0, size - taken) for name, size, taken in stock},
+        pool_sizes={name: size for name, size, _ in stock},
         safe_mode=halts.safe_mode is not None,
         released=get_mark(tx, release) is not None,
         clock_skew_s=(now - clock).total_seconds(),
@@ -82,7 +84,7 @@ def _count_set_aside(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(some)).scalar_one())
 
 
-def _codes_left(tx: Connection) -> dict[str, int]:
-    """By pool, where it has an end."""
+def _stock(tx: Connection) -> list[tuple[str, int, int]]:
+    """(pool, size, taken) of those that have an end."""
     rows = tx.execute(select(pools.c.name, pools.c.size, pools.c.taken).where(pools.c.size.is_not(None)).order_by(pools.c.name))
-    return {row.name: max(0, row.size - row.taken) for row in rows}
+    return [(row.name, row.size, row.taken) for row in rows]

@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, union_all, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, union_all, update
 
 from sop_engine.core.guard import Sent
 from sop_engine.core.playbook import Flow
@@ -136,6 +136,11 @@ def add_receipts(tx: Connection, rows: Sequence[tuple[int, str, datetime]]) -> l
     fresh = [r for r in dict.fromkeys(rows) if (r[0], r[1]) not in seen]
     add_rows(tx, receipts, [{"touch_id": t, "kind": k, "at": at} for t, k, at in fresh])
     return [r[0] for r in fresh]
+
+
+def forget_receipt(tx: Connection, touch_id: int, kind: str) -> None:
+    """What came back is taken back."""
+    tx.execute(delete(receipts).where(receipts.c.touch_id == touch_id, receipts.c.kind == kind))
 
 
 def receipts_of_runs(tx: Connection, run_ids: Iterable[int]) -> dict[int, set[tuple[str, str]]]:

@@ -23,6 +23,7 @@ from sop_engine.actions.sharing import settle_shares
 from sop_engine.actions.slicing import HandOut
 from sop_engine.actions.sweep import missed_days
 from sop_engine.actions.telling import tell
+from sop_engine.actions.tending import tend_benefits
 from sop_engine.actions.tracing import span
 from sop_engine.actions.watch import watch
 from sop_engine.app import App, Work
@@ -98,6 +99,7 @@ def jobs_of(enqueue: Enqueue, hand_out: HandOut, answers: Callable[[], bool]) ->
         Job("calendar", "calendar", timedelta(seconds=2), calendar),
         Job("starts", "calendar", timedelta(seconds=5), starts),
         Job("reports", "reports", timedelta(seconds=30), close_periods),
+        Job("benefits", "reports", RESCUE, tend_benefits),
         Job("watch", "watching", timedelta(seconds=30), watch),
         Job("seal", "watching", timedelta(seconds=60), seal),
         Job("invariants", "invariants", timedelta(minutes=10), ask),

@@ -40,7 +40,6 @@ ALSO: Mapping[str, Sequence[str]] = {
 """Tests that hold a row and are named after what they say."""
 
 NOT_HERE: Mapping[str, str] = {
-    "F52": "there is no coupon service yet: codes come from pools of our own",
     "F59": "this version cannot erase users",
     "F63": "the console is not there yet",
     "F68": "links are not tracked yet: the console's part",
