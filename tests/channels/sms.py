@@ -1,4 +1,4 @@
-"""Makes SMS channels that speak to the fakes, with timeouts so short that no test waits."""
+"""Makes SMS channels that speak to the fakes."""
 
 from datetime import UTC, datetime
 
@@ -25,24 +25,25 @@ MESSAGE = Message(
 )
 
 
-def hurried() -> httpx.Client:
-    """The connections of an account that gives up after a fifth of a second."""
-    client = open_client(verify=False)  # the fakes speak http, and certificates take long to read
-    client.timeout = httpx.Timeout(0.2, connect=1)
-    return client
+SHORT = httpx.Timeout(0.5, connect=2)  # before a provider that is silent; elsewhere a busy machine would look like one
+
+
+def connections() -> httpx.Client:
+    """The connections of an account: the fakes speak http, and certificates take long to read."""
+    return open_client(verify=False)
 
 
 def to_aliyun(url: str = "https://dysmsapi.aliyuncs.com", **change: str) -> AliyunSms:
     """An account at the fake."""
     told = {"key_id": aliyun.ID, "key_secret": aliyun.SECRET, "sign": aliyun.SIGN, "endpoint": url, "receipts_secret": RECEIPTS, **change}
-    return AliyunSms(Account(**told, loopback=True), client=hurried())
+    return AliyunSms(Account(**told, loopback=True), client=connections())
 
 
 def to_tencent(url: str = "https://sms.tencentcloudapi.com", **change: str) -> TencentSms:
     """An account at the fake."""
     told = {"key_id": tencent.ID, "key_secret": tencent.KEY, "sign": tencent.SIGN, "endpoint": url, "receipts_secret": RECEIPTS, **change}
     told = {"app_id": tencent.APP, "region": "ap-guangzhou", **told}
-    return TencentSms(Account(**told, loopback=True), client=hurried())
+    return TencentSms(Account(**told, loopback=True), client=connections())
 
 
 def handed(now: datetime, *, key: str = "k1", began_at: datetime = NOW, provider_id: str = "") -> Handed:

@@ -26,6 +26,7 @@ from tests.fakes.provider import Provider
 from tests.fakes.tencent import Tencent
 
 HERE = "nothing leaves this machine: there is no provider to do this"
+SILENT = ("slow", "accept_then_hang")  # here alone a channel waits, and not for long
 SENDER = "某品牌 <mail@example.com>"
 PHONES = ("13900001234", NAME)
 TEXT = Message(
@@ -33,7 +34,7 @@ TEXT = Message(
 )
 
 
-def over_http(fake: Provider, codes: Mapping[str, str]) -> Callable[[str], None]:
+def over_http(fake: Provider, client: httpx.Client, codes: Mapping[str, str]) -> Callable[[str], None]:
     """Plays behaviours on a fake provider; `codes` names its codes, and says why it has none where it begins with `-`."""
 
     def play(behaviour: str) -> None:
@@ -42,6 +43,8 @@ def over_http(fake: Provider, codes: Mapping[str, str]) -> Callable[[str], None]
             raise DoesNotApply("it stores nothing on this machine")
         if told.startswith("-"):
             raise DoesNotApply(told[1:])
+        if behaviour in SILENT:
+            client.timeout = sms.SHORT
         if behaviour == "refuse_connect":
             fake.refuse_connect()
         else:
@@ -56,7 +59,7 @@ def _sms(fake: Provider, make: Callable[[str], Any], codes: Mapping[str, str], m
         channel = make(fake.url)
         try:
             yield Rig(
-                channel, message, over_http(fake, codes), lambda: [t.key for t in fake.log], channel.prepare,
+                channel, message, over_http(fake, channel._line.client, codes), lambda: [t.key for t in fake.log], channel.prepare,
                 lambda: [_prepared(one.query, one.body) for one in fake.calls if one.headers.get("x-acs-action", "SendSms") == "SendSms"
                          and one.headers.get("x-tc-action", "SendSms") == "SendSms"],
                 (*PHONES, aliyun.SECRET, tencent.KEY),
@@ -99,12 +102,17 @@ def webhook() -> Iterator[Rig]:
     }  # fmt: skip
     with Receiver() as fake:
         channel = Webhook(Endpoint(fake.url + "/", (SECRET,), loopback=True), verify=False)
-        channel._client.timeout = httpx.Timeout(0.2, connect=1)
         try:
             message = replace(TEXT, to="dy-139")
             keys = lambda: [t.key for t in fake.log]  # noqa: E731
             yield Rig(
-                channel, message, over_http(fake, codes), keys, payload, lambda: [c.body for c in fake.calls], ("dy-139", NAME, SECRET)
+                channel,
+                message,
+                over_http(fake, channel._client, codes),
+                keys,
+                payload,
+                lambda: [c.body for c in fake.calls],
+                ("dy-139", NAME, SECRET),
             )
         finally:
             channel.close()
@@ -134,7 +142,7 @@ NO_REPLY = {
 @contextmanager
 def email() -> Iterator[Rig]:
     """A mail server."""
-    with SmtpServer() as server, patch.object(smtp, "WAIT_S", 0.2):
+    with SmtpServer() as server, patch.object(smtp, "WAIT_S", 10):
         channel, to = Email(Relay("127.0.0.1", server.port, tls="none"), SENDER), "user@example.net"
 
         def play(behaviour: str) -> None:
@@ -142,6 +150,8 @@ def email() -> Iterator[Rig]:
                 raise DoesNotApply(NO_REPLY[behaviour])
             if behaviour == "refuse_connect":
                 server.__exit__()
+            if behaviour in SILENT:
+                smtp.WAIT_S = 0.5  # until the patch ends
             server.script.update(REPLIES.get(behaviour, {}))
 
         def taken() -> list[str]:
