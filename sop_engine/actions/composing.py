@@ -18,6 +18,7 @@ from sop_engine.core.guard import Send, Skip
 from sop_engine.core.sms import SMS, unfit_value
 from sop_engine.core.template import Template
 from sop_engine.core.wechat_fields import VIAS, field_problem
+from sop_engine.core.wecom import MOST_BYTES
 from sop_engine.core.wording import forbidden_words
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store.attempts import Attempt
@@ -63,9 +64,9 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         return Skip("unknown", str(missing))
     except RenderFailed as failed:
         return Skip("render", str(failed))
-    if unfit := unfit_fields(channel, text.vars):
-        return Skip("too_long", unfit)
     text = replace(text, text=linker.text(text.text, template.body))
+    if unfit := unfit_for(channel, text.text, text.vars):
+        return Skip("too_long", unfit)
     if channel is not None and channel.max_length and len(text.text) > channel.max_length:
         return Skip("too_long", f"{len(text.text)} characters, at most {channel.max_length}")
     said = forbidden_words(text.text, item.project.settings.never_say) if template.purpose != "internal" else ()
@@ -100,8 +101,11 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
     )
 
 
-def unfit_fields(channel: Channel | None, written: Sequence[tuple[str, str]]) -> str:
-    """The first value a field of the provider does not take; empty when all fit, or the channel has no such fields."""
+def unfit_for(channel: Channel | None, text: str, written: Sequence[tuple[str, str]]) -> str:
+    """Why the channel's provider takes no such text, or no such value in one of its fields; empty when it takes all."""
+    if channel is not None and channel.via in ("wecom_customer", "wecom_welcome"):
+        size = len(text.encode("utf-8", "replace"))
+        return f"{size} bytes, at most {MOST_BYTES}" if size > MOST_BYTES else ""
     if channel is None or channel.via not in VIAS:
         return ""
     return next((problem for name, value in written if (problem := field_problem(name, value))), "")

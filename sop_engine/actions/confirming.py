@@ -120,7 +120,7 @@ def _step(work: Work, channel: str, rows: Sequence[StaffMessage]) -> str:
     if not any(row.run_open for row in rows):
         return "cancel"
     awaiting = [row for row in rows if row.state == "awaiting"]
-    if min(row.created_at for row in awaiting) + _hours(work, channel, "confirm_by_hours", 24) <= work.now:
+    if awaiting and min(row.created_at for row in awaiting) + _hours(work, channel, "confirm_by_hours", 24) <= work.now:
         return "leave" if account_word(work, channel, "on_unconfirmed", "fallback") == "leave" else "cancel"
     if any(not row.run_open for row in awaiting):
         return "part"
@@ -134,16 +134,20 @@ def _carry_out(app: App, now: datetime, of: tuple[str, str], rows: Sequence[Staf
         with app.work(now) as work:
             staff_messages.settle(work.tx, left, "left_with_staff", now)
         return
-    done = _called(app, now, channel, step, call_id)
+    answer = _called(app, channel, step, call_id)
+    done = answer == "done"
     if step == "remind":
         with app.work(now) as work:
             at = min(row.created_at for row in rows) + _hours(work, channel, "confirm_by_hours", 24)
             staff_messages.look_again(
-                work.tx, [row.id for row in rows], at if done else min(at, now + AGAIN), reminded_at=now if done else None
+                work.tx, [row.id for row in rows], min(at, now + AGAIN) if answer == "later" else at, reminded_at=now if done else None
             )
         return
     facts = _polled(app, now, channel, rows)  # whoever confirmed at the last moment has sent it
     repeated(lambda: _conclude(app, now, rows, facts, cancelled=done and facts is not None))
+    if answer == "never":  # nobody can say whether the colleague still sends it, so nothing else is sent in its place
+        with app.work(now) as work:
+            staff_messages.settle(work.tx, [row.id for row in rows], "left_with_staff", now)
 
 
 def _conclude(app: App, now: datetime, rows: Sequence[StaffMessage], facts: Sequence[Fact] | None, *, cancelled: bool) -> None:
@@ -158,14 +162,16 @@ def _conclude(app: App, now: datetime, rows: Sequence[StaffMessage], facts: Sequ
         staff_messages.look_again(work.tx, [row.id for row in rows], now + AGAIN)
 
 
-def _called(app: App, now: datetime, channel: str, step: str, call_id: str) -> bool:
-    """Whether the provider did it; what it refuses is tried again later."""
+def _called(app: App, channel: str, step: str, call_id: str) -> str:
+    """What the provider did: done, later (it may be asked again) or never (refused for good)."""
     try:
         adapter = _adapter(app, channel)
         getattr(adapter, step)(call_id)
-    except (DeliveryError, Refused, KeyError):
-        return False
-    return True
+    except DeliveryError as error:
+        return "later" if error.kind in ("retry_after", "unknown") else "never"
+    except (Refused, KeyError):
+        return "later"
+    return "done"
 
 
 def _polled(app: App, now: datetime, channel: str, rows: Sequence[StaffMessage]) -> Sequence[Fact] | None:

@@ -11,11 +11,13 @@ ENDS = {"left": "left", "removed": "removed", "transfer_fail": "unfit"}
 
 
 def apply_wechat(work: Work, channel: str, fact: Fact) -> bool:
-    """Apply a fact of kind connected, disconnected or credit that came in by this channel; False for every other kind.
+    """Apply a fact of kind credit, or connected or disconnected about a pair, that came in by this channel; False for every other one.
 
-    Each is to be applied once for its `event_key`.
+    Each is to be applied once for its `event_key`. Who follows an account or does so no more is about no pair.
     """
     pair = WecomPair.read(fact.to)
+    if fact.kind in ("connected", "disconnected") and not pair.staff:
+        return False
     if fact.kind == "connected":
         relations.connect(work.tx, corp_of(work, channel), pair, fact.at, owner=fact.fields.get("owner") == "yes")
     elif fact.kind == "disconnected":

@@ -6,16 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from sop_engine.core.grant_states import ACTS, COUNTED
 from sop_engine.store.bulk import among
 from sop_engine.store.columns import table_of
-from sop_engine.store.run_tables import GrantRow, PoolCodeRow, PoolRow
+from sop_engine.store.run_tables import GrantRow, PoolCodeRow, PoolRow, TouchRow
 
 grants = table_of(GrantRow)
 pools = table_of(PoolRow)
 pool_codes = table_of(PoolCodeRow)
+touches = table_of(TouchRow)
 
 GIVING = 0x736F70  # the number of the lock
 OF_ONE = ("code", "external")  # kinds whose code belongs to one grant
@@ -226,8 +227,9 @@ def reverse(tx: Connection, grant_id: int, order: str) -> Row[Any] | None:
 
 def tied_ended(tx: Connection) -> list[Row[Any]]:
     """Grants that are over, of which something outside still stands: an attribute of the user, or a coupon at a provider."""
-    c = grants.c
-    over = c.tied.is_not(None), c.state.in_(("expired", "voided"))
+    c, waiting = grants.c, ("planned", "queued", "sending", "unknown")
+    given_back = and_(c.state == "released", ~exists().where(touches.c.id == c.touch_id, touches.c.state.in_(waiting)))
+    over = c.tied.is_not(None), or_(c.state.in_(("expired", "voided")), given_back)
     return list(tx.execute(select(grants).where(*over).order_by(c.id).limit(1000)))
 
 

@@ -15,7 +15,7 @@ from sop_engine.core.wecom import CAP_RULES, Relation, WecomPair, cap_window, ch
 from sop_engine.settings import Settings
 from sop_engine.settings.accounts import WechatAccount
 from sop_engine.store import permissions, relations
-from tests.actions.wecom_shop import wecom_shop
+from tests.actions.wecom_shop import PLAIN, wecom_shop
 from tests.fakes.oa import FakeOa
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, TEXTS, text
@@ -130,6 +130,14 @@ def test_a_value_too_long_for_its_field_gives_way_to_the_next_template(memory: E
         shop.event("u1", "visit")
         shop.until("2025-03-01 11:00")
         assert (fake.bodies("subscribe/send"), [m.channel for m in shop.outbox("u1")]) == ([], ["mail"])
+
+
+def test_a_text_beyond_what_wecom_takes_gives_way_to_the_next_template(memory: Engine) -> None:
+    with wecom_shop(memory, PLAIN.replace("mass_wecom", "personal")) as shop:
+        shop.add("u1", "zhangsan", mail="u1@example.com", name="字" * 1334)
+        shop.event("u1", "visit")
+        shop.until("2025-03-01 11:00")
+        assert (shop.fake.tasks, [m.channel for m in shop.outbox("u1")]) == ({}, ["mail"])
 
 
 def test_the_newest_word_about_a_pair_counts_in_whatever_order_it_comes(engine: Engine) -> None:

@@ -8,9 +8,7 @@ from sqlalchemy import Engine
 from sop_engine.actions import routing
 from sop_engine.channels.contract import Fact
 from sop_engine.store import staff_messages, touches
-from tests.actions.wecom_shop import FLOW, WecomShop, wecom_shop
-
-PLAIN = FLOW.partition("---")[0].replace(", give: ten", "")
+from tests.actions.wecom_shop import PLAIN, WecomShop, wecom_shop
 
 
 @pytest.fixture
@@ -97,6 +95,17 @@ def test_a_task_that_cannot_be_cancelled_stays_with_the_colleague_until_it_can(s
     assert (shop.outbox("u1"), shop.states("u1")[0]) == ([], "mass:sent")
     shop.until("2025-03-02 11:10")
     assert [m.channel for m in shop.outbox("u1")] == ["mail"]
+
+
+def test_a_task_the_provider_never_calls_back_is_left_with_the_colleague_and_nothing_goes_in_its_place(shop: WecomShop) -> None:
+    shop.add("u1", "zhangsan", mail="u1@example.com")
+    shop.event("u1", "visit")
+    shop.until("2025-03-02 10:59")
+    shop.fake.script = [41064]
+    shop.until("2025-03-02 14:00")
+    assert (shop.outbox("u1"), shop.states("u1")[0], shop.fake.paths("cancel")) == ([], "mass:sent", ["cancel_groupmsg_send"])
+    shop.confirm("msg1")
+    assert receipts(shop) == ["delivered"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ steps:
 benefits:
   ten: {{{BENEFIT}, pool: tens}}
 """
+PLAIN = FLOW.partition("---")[0].replace(", give: ten", "")
 MESSAGES = {
     **TEXTS,
     "mass_wecom": text("mass_wecom", "wecom", body="Come back"),
