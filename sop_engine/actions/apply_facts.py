@@ -1,6 +1,6 @@
 """Applies what providers report: finds whom it is about, notes it beside the message, makes the event it is, and stops what it forbids."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,13 +28,8 @@ from sop_engine.core.records import EventRecord
 from sop_engine.store import touches, whose
 from sop_engine.store.people import lock_users, people
 
-HANDLERS: Mapping[str, Callable[[Work, str, Fact], object]] = dict.fromkeys(("credit", "connected", "disconnected"), apply_wechat)
-"""By kind: who takes in what is about a person or an account and no message."""
-
-CONFIRMING = frozenset(STAFF_KINDS)
-"""What may come of a message that a colleague was to confirm."""
-
 PASSED_ON = frozenset({"credit", "connected", "disconnected", "alarm"})
+"""Kinds about a person or an account and no message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +124,16 @@ def _consequences(work: Work, channel: str, fact: Fact, found: Found) -> bool:
     """Write what a fact means beside its event; False when something stronger was known already."""
     fresh = not found.about or _note(work, fact, found)
     _forbid(work, channel, fact, found)
-    if fact.kind in CONFIRMING and found.touch_id and fresh:
+    if fact.kind in STAFF_KINDS and found.touch_id and fresh:
         settle_staff(work, found.touch_id, fact)
     return fresh
 
 
 def _pass_on(work: Work, channel: str, fact: Fact) -> Outcome:
-    handler = HANDLERS.get(fact.kind)
-    if handler is not None:
-        handler(work, channel, fact)
     if fact.kind == "alarm":
         tell("channel_alarm", level="warning", channel=channel, reason=fact.code[:60])
-    elif handler is None:
-        return Outcome("dropped", "nobody_asked")
+    else:
+        apply_wechat(work, channel, fact)
     return Outcome("applied")
 
 
@@ -164,8 +156,6 @@ def _forbid(work: Work, channel: str, fact: Fact, found: Found) -> None:
     if fact.kind == "soft_bounced" and about is not None:
         often = whose.often(work.tx, about.user_id, about.address, "soft_bounced", work.now - SOFT_WITHIN)
         reason = "bounced" if often >= SOFT_BOUNCES else None
-    if fact.kind == "not_friend" and fact.kind in CONFIRMING:
-        reason = None  # it is about one colleague: whoever settles it knows which
     if reason is not None:
         for user in found.users:
             refuse(work, user, channel, reason, fact.to or (about.address if about else ""))

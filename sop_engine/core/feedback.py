@@ -36,7 +36,6 @@ REFUSALS: Mapping[str, str] = {
     "bounced": "bounced",
     "complained": "complained",
     "blocked": "blocked",
-    "not_friend": "not_friend",
 }
 """After which report nothing more is sent to the address, and why."""
 

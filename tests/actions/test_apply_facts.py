@@ -1,6 +1,5 @@
 """What a report means: which message, which receipt, which event, and what is not sent any more; each once, whoever reports it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from sop_engine.actions.ingest import record_events
 from sop_engine.app import Work
 from sop_engine.channels.contract import Capability, Fact, Message
 from sop_engine.core.errors import DeliveryError
-from sop_engine.store import consent, inbox, touches
+from sop_engine.store import consent, inbox, permissions, touches
 from sop_engine.store.columns import table_of
 from sop_engine.store.people import get_id
 from sop_engine.store.tables import EventRow
@@ -91,18 +90,6 @@ class Told:
 @pytest.fixture
 def told(memory: Engine) -> Told:
     return Told(memory)
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    """What others register is as before after the test."""
-    before = dict(apply_facts.HANDLERS), dict(apply_facts.CONFIRMING)
-    apply_facts.HANDLERS.clear()
-    apply_facts.CONFIRMING.clear()
-    yield
-    for registered, kept in zip((apply_facts.HANDLERS, apply_facts.CONFIRMING), before, strict=True):
-        registered.clear()
-        registered.update(kept)
 
 
 def test_opened_is_what_the_condition_of_a_later_step_reads(told: Told) -> None:
@@ -238,35 +225,26 @@ def test_a_clock_that_is_ahead_makes_nothing_happen_in_the_future(told: Told) ->
         assert [row.at for row in tx.execute(select(touches.receipts))] == [told.shop.now]
 
 
-def test_credit_and_relations_are_handed_on_and_an_alarm_needs_nobody(told: Told, handlers: None) -> None:
-    told.hear("credit", to="openid", code="T1")
-    seen = []
-    apply_facts.HANDLERS["credit"] = lambda _work, channel, fact: seen.append((channel, fact.code))
+def test_a_permission_is_counted_and_an_alarm_needs_nobody(told: Told) -> None:
     told.hear("credit", to="openid", code="T1")
     told.hear("alarm", code="balance")
-    assert seen == [("sms", "T1")]
-    assert told.ended() == [("dropped", "nobody_asked"), ("applied", ""), ("applied", "")]
+    with told.shop.app.transaction() as tx:
+        assert permissions.left(tx, "sms", "openid", "T1") == 1
+    assert told.ended() == [("applied", ""), ("applied", "")]
 
 
-def test_who_settles_confirmed_messages_decides_what_follows_when_the_customer_is_no_friend(told: Told, handlers: None) -> None:
-    settled: list[int] = []
-
-    def settle(_work: Work, touch_id: int, _fact: Fact) -> None:
-        settled.append(touch_id)
-
-    apply_facts.CONFIRMING["not_friend"] = settle
+def test_who_is_no_friend_of_one_colleague_has_not_refused_the_channel(told: Told) -> None:
     told.hear("not_friend", key=told.send())
-    assert (settled, told.refused()) == ([told.shop.touches()[0].id], frozenset())
-    del apply_facts.CONFIRMING["not_friend"]
-    told.hear("not_friend", key=told.send("u2"))
-    assert told.refused("u2") == {"sms"}
+    assert (told.refused(), told.ended()) == (frozenset(), [("applied", "")])
 
 
-def test_a_report_with_which_the_engine_fails_holds_up_no_other_and_is_dropped_after_ten_tries(told: Told, handlers: None) -> None:
+def test_a_report_with_which_the_engine_fails_holds_up_no_other_and_is_dropped_after_ten_tries(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_work: Work, _channel: str, fact: Fact) -> None:
         raise ZeroDivisionError(fact.to)
 
-    apply_facts.HANDLERS["credit"] = fail
+    monkeypatch.setattr(apply_facts, "apply_wechat", fail)
     key = told.send()
     facts = [Fact(kind=k, event_key=f"k{n}", at=told.shop.now, key=key) for n, k in enumerate(("delivered", "credit", "opened"))]
     keep(told.shop.app, "sms", facts, told.shop.now)
