@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sop_engine.actions.doctor_settings import Check, broker_checks, database_checks, environment_checks
+from sop_engine.actions.fresh import troubles
 from sop_engine.actions.halting import refusal
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.app import App, Work
@@ -42,7 +43,7 @@ def examine(app: App, now: datetime, around: Surroundings) -> list[Check]:
             work = Work(app, tx, app.live(tx), now)
         except NotFound as error:
             return [*found, Check("project", "warning", str(error))]
-        found += [*_sending(work), *_leading(work, around.broker), *_waiting(work), *_calendar(work), *_audit(work)]
+        found += [*_sending(work), *_leading(work, around.broker), *_waiting(work), *_calendar(work), *_fits(work), *_audit(work)]
         found += _invariants(work)
     return found
 
@@ -99,6 +100,14 @@ def _calendar(work: Work) -> Iterator[Check]:
         yield Check("calendar", "warning", f"holidays are known until {until}, and the longest wait of a step is {longest} days")
     else:
         yield Check("calendar", "good", f"holidays are known until {until}")
+
+
+def _fits(work: Work) -> Iterator[Check]:
+    wrong = troubles(work)
+    for one in wrong:
+        yield Check(f"fit {one.metric}", "warning", one.says)
+    if not wrong:
+        yield Check("fits", "good", "every number that is fitted to everybody is valid")
 
 
 def _audit(work: Work) -> Iterator[Check]:

@@ -1,7 +1,7 @@
 """Tests a learnt chance on a later period than it was learnt from, against the best plain rule: one number, larger or smaller."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sop_engine.core.metrics import Fit
@@ -69,6 +69,11 @@ def judge_score(fit: Fit, names: Sequence[str], before: Examples, after: Example
     return ScoreTest(
         len(before[1]), len(labels), share, auc, names[best], rule_auc, brier, plain, lift, _bins(order, said, labels), verdict
     )  # fmt: skip
+
+
+def with_verdict(fit: Fit, test: ScoreTest) -> Fit:
+    """The fit with what its test said; one that is `not_better` is refused."""
+    return replace(fit, verdict=test.verdict, auc=test.auc, rule=test.rule, rule_auc=test.rule_auc)
 
 
 def _bins(order: Sequence[int], said: Sequence[float], labels: Sequence[bool]) -> tuple[Bin, ...]:
