@@ -40,7 +40,8 @@ def _static(tier: Tier, lint: Lint) -> None:
     names = list(names_behind(refs, project))
     if not names or any(ref.space.startswith("tier") for ref in refs) or any(_moves(name, project) for name in names):
         return
-    sentence = f"nobody moves in '{tier.name}' by what they do or by time: it reads only {', '.join(names)}. Read what users do, or say who keeps it."
+    read = ", ".join(names)
+    sentence = f"nobody moves in '{tier.name}' by what they do or by time: it reads only {read}. Read what users do, or say who keeps it."
     lint.report.inform(lint.key("tier", tier.name), 725, sentence)
 
 

@@ -73,7 +73,8 @@ def test_marketing_through_a_channel_whose_hours_the_projects_never_meet_is_repo
     channel = "channels:\n  夜间: {via: webhook, to: 企微号, hours: 22:00-06:00}\n"
 
     def said(channel: str, purpose: str) -> list[str]:
-        text = f"---\ntemplate: 夜_夜间\nchannel: 夜间\npurpose: {purpose}\ncontent_type: 问候\nvariables:\n  昵称: 朋友\n---\n{{{{ 昵称 }}}}，晚上好。\n"
+        text = BASE["base/问候_企微.md"].replace("问候_企微", "夜_夜间").replace("channel: 企微", "channel: 夜间")
+        text = text.replace("purpose: marketing", f"purpose: {purpose}")
         return [str(p) for p in check({**BASE, "夜.yml": channel, "夜_夜间.md": text}).problems if p.code == "SOP727"]
 
     assert said(channel, "marketing") == [
