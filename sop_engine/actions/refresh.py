@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.slicing import REFRESH, HandOut, work_off
@@ -79,6 +80,8 @@ def _in_order(work: Work) -> list[Metric]:
 
 def fit_of(work: Work, metric: Metric, previous: Fit | None) -> Fit:
     """The numbers of one metric over the present population."""
+    import numpy as np
+
     from sop_engine.core import clustering, fitting
 
     if metric.verb == "score":
@@ -86,7 +89,7 @@ def fit_of(work: Work, metric: Metric, previous: Fit | None) -> Fit:
     rows = fits.values_for(work.tx, work.project, metric, work.now)
     if metric.verb == "cluster":
         return clustering.fit_cluster(metric, rows, previous=previous)
-    values = [row[0] for row in rows]
+    values: Any = np.asarray(rows)[:, 0]
     return fitting.fit_rank(metric, values) if metric.verb == "rank" else fitting.fit_cuts(metric, values)
 
 
