@@ -58,6 +58,8 @@ def _trouble(work: Work, metric: Metric, used: frozen.Stored | None) -> FitTroub
 
 
 def _refused(fit: Fit, day: date) -> str:
+    if fit.degenerate:
+        return f"the fit of {day} gives everybody the same chance"
     beside = "" if fit.auc is None or fit.rule_auc is None else f" (AUC {fit.auc:.3f}; by '{fit.rule}' alone {fit.rule_auc:.3f})"
     return f"the fit of {day} is no better than the plain rule on days it had not seen{beside}"
 

@@ -63,7 +63,7 @@ def _listed(found: "list[Fitted]") -> str:
     for one in found:
         what = ", ".join(f"{cut:g}" for cut in one.cuts) or (f"{len(one.centres)} groups" if one.centres else "")
         when = f"{one.fitted_at:%Y-%m-%d %H:%M} UTC" if one.fitted_at else "never"
-        what = "all alike" if one.degenerate else what or TESTED.get(one.verdict, "")
+        what = ("refused: all alike" if one.verdict else "all alike") if one.degenerate else what or TESTED.get(one.verdict, "")
         rows.append([one.metric, one.verb, when, f"{one.people:,}", "yes" if one.in_use else "no", what])
     return table(rows, head=head, right=(3,))
 

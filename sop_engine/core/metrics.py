@@ -67,5 +67,5 @@ class Fit:
 
     @property
     def refused(self) -> bool:
-        """Whether it must not be used: on later days the best number alone was as good."""
-        return self.verdict == "not_better"
+        """Whether a chance must not be used: on later days the best number alone was as good, or it is the same for everybody."""
+        return self.verdict == "not_better" or (bool(self.verdict) and self.degenerate)

@@ -62,6 +62,10 @@ def begin(engine: Engine) -> Shop:
     return shop
 
 
+def _orders(day: str, *users: str) -> list[tuple[str, str, str, dict[str, object]]]:
+    return [(k, "order", f"{day} 12:00", {"order_id": f"{k}-{day}", "amount": 5}) for k in users]
+
+
 def good_fit(shop: Shop, days_ago: int) -> None:
     """A chance of 90 % for everybody, as a refresh that found it better would have stored it."""
     with shop.app.work(shop.now) as work:
@@ -129,12 +133,22 @@ def test_a_chance_that_could_not_be_tested_is_used_and_says_so(engine: Engine, m
     shop = Shop(engine, start="2025-03-26 12:00")
     shop.apply(LEVELS, catalogue=CATALOGUE + LEARNT)
     lines.clear()
-    shop.history(*[(k, "order", "2025-03-02 12:00", {"order_id": k, "amount": 5}) for k in keys(30)])
+    some = list(keys(30))
+    shop.history(*_orders("2025-03-02", *some), *_orders("2025-03-05", *some[5:20]), *_orders("2025-03-20", *some[:15]))
     refresh_due(shop.app, shop.now, force=True)
     with shop.app.work(shop.now) as work:
         listed = {one.metric: one for one in fitted(work)}
     assert (listed["leaving"].in_use, listed["leaving"].verdict) == (True, "too_few")
     assert lines == ["chance_not_tested"]
+
+
+def test_a_chance_learnt_where_one_outcome_was_never_seen_is_refused_for_it_is_the_same_for_everybody(engine: Engine) -> None:
+    shop = Shop(engine, start="2025-03-26 12:00")
+    shop.apply(LEVELS, catalogue=CATALOGUE + LEARNT)
+    shop.history(*_orders("2025-03-02", *keys(30)))
+    refresh_due(shop.app, shop.now, force=True)
+    assert chance(shop) is None
+    assert doctor(shop)["fit leaving"][1].startswith("the fit of 2025-03-26 gives everybody the same chance: it is unknown")
 
 
 def test_a_fit_older_than_its_period_and_five_days_is_told_by_the_doctor_and_the_metrics(engine: Engine) -> None:
