@@ -57,14 +57,14 @@ def midnight_of(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZONE).astimezone(UTC)
 
 
-def make(users: int, seed: int = SEED) -> Activity:
+def make(users: int, seed: int = SEED, mean: float = MEAN_EVENTS) -> Activity:
     """The same activity for the same numbers, always."""
     draw = np.random.default_rng(seed)
     end = int(midnight_of(TODAY).timestamp())
     begin = end - DAYS * DAY
     joined = begin + (draw.random(users) * (DAYS - 1) * DAY).astype(np.int64)
     lapsed = np.minimum(joined + (draw.exponential(MEAN_STAY, users) + 1) * DAY, end - 1)
-    many = np.rint(draw.lognormal(np.log(MEAN_EVENTS) - SPREAD**2 / 2, SPREAD, users)).astype(np.int64)
+    many = np.rint(draw.lognormal(np.log(mean) - SPREAD**2 / 2, SPREAD, users)).astype(np.int64)
     user = np.repeat(np.arange(users), many)
     at = (joined[user] + draw.random(len(user)) * (lapsed - joined)[user]).astype(np.int64)
     order = np.argsort(at, kind="stable")

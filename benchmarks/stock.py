@@ -1,7 +1,7 @@
 """Builds what is measured on: a SQLite store of the engine and a DuckDB database with the same raw events."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -107,7 +107,7 @@ def build(users: int, folder: Path) -> Stock:
     app = app_of(stock)
     upgrade(app.engine)
     app.engine.dispose()
-    _fill_sqlite(stock.store, activity)
+    fill_sqlite(stock.store, activity, event_rows(activity))
     _fill_duckdb(stock.raw, activity)
     del activity
     apply(app, files_of(), project(), NOW)
@@ -115,15 +115,16 @@ def build(users: int, folder: Path) -> Stock:
     return stock
 
 
-def _fill_sqlite(store: Path, activity: Activity) -> None:
+def fill_sqlite(store: Path, activity: Activity, events: Iterable[list[tuple[object, ...]]], add_user: str = ADD_USER) -> None:
+    """Write users and chunks of events, each (number, user, kind, seconds, local day, hour, fields, reference), by the driver."""
     raw = sqlite3.connect(store, isolation_level=None)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000"):
         raw.execute(f"PRAGMA {pragma}")
     raw.execute("BEGIN")
     ids = range(1, activity.users + 1)
-    raw.executemany(ADD_USER, zip(ids, activity.joined.tolist(), local_days(activity.joined).tolist(), strict=True))
+    raw.executemany(add_user, zip(ids, activity.joined.tolist(), local_days(activity.joined).tolist(), strict=True))
     indexes = without_indexes(raw)
-    for rows in event_rows(activity):
+    for rows in events:
         raw.executemany(ADD_EVENT, rows)
     for index in indexes:
         raw.execute(index)

@@ -75,6 +75,7 @@ def test_every_measure_writes_what_it_sees() -> None:
         circuits={"sms": True},
         pool_codes={"p": 9},
         pool_sizes={"p": 10},
+        fits_unused={"churn": "refused"},
     )
     lines = [line for line in exposition(signs).decode().splitlines() if not line.startswith("#")]
     assert {line.partition(" ")[0].partition("{")[0] for line in lines} == NAMES
@@ -86,6 +87,7 @@ def test_every_measure_writes_what_it_sees() -> None:
         "sop_leader_lease_left_seconds -3.0",
         'sop_job_age_seconds{job="sweep"} +Inf',
         'sop_processes{kind="worker"} 1.0',
+        'sop_fit_unused{metric="churn",why="refused"} 1.0',
         'sop_process_worked_seconds{kind="worker",process="x"} 3.0',
     ):
         assert line in lines

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sop_engine.actions.doctor_settings import Check, broker_checks, database_checks, environment_checks
 from sop_engine.actions.doctor_sources import ingestion_checks
+from sop_engine.actions.fresh import troubles
 from sop_engine.actions.halting import refusal
 from sop_engine.actions.invariants import ask_invariants
 from sop_engine.actions.liability import low_stocks
@@ -51,6 +52,7 @@ def examine(app: App, now: datetime, around: Surroundings) -> list[Check]:
             *_waiting(work),
             *_stocks(work),
             *_calendar(work),
+            *_fits(work),
             *ingestion_checks(work),
             *_audit(work),
         ]
@@ -125,6 +127,14 @@ def _calendar(work: Work) -> Iterator[Check]:
         yield Check("calendar", "warning", f"holidays are known until {until}, and the longest wait of a step is {longest} days")
     else:
         yield Check("calendar", "good", f"holidays are known until {until}")
+
+
+def _fits(work: Work) -> Iterator[Check]:
+    wrong = troubles(work)
+    for one in wrong:
+        yield Check(f"fit {one.metric}", "warning", one.says)
+    if not wrong:
+        yield Check("fits", "good", "every number that is fitted to everybody is valid")
 
 
 def _audit(work: Work) -> Iterator[Check]:

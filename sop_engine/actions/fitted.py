@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from sop_engine.actions.fresh import FitTrouble, troubles
 from sop_engine.app import Work
 from sop_engine.core.calendar import midnight
 from sop_engine.core.errors import BadInput
@@ -37,13 +38,15 @@ class Fitted:
     degenerate: bool
     cuts: tuple[float, ...]
     centres: tuple[Centre, ...]
+    verdict: str = ""  # of a score: better, not_better (it is refused) or too_few (it could not be tested)
+    trouble: str = ""  # why the latest fit is not used
 
 
 def fitted(work: Work, names: Sequence[str] = ()) -> list[Fitted]:
     """The fits of these metrics, or of all. Raises NotFound and BadInput."""
     metrics = [_metric(work, name) for name in names] if names else [m for m in work.project.metrics.values() if m.fitted]
-    used = frozen.valid_fits(work.tx, work.project, work.now)
-    return [_told(work, metric, metric.name in used) for metric in metrics]
+    wrong = {one.metric: one for one in troubles(work)}
+    return [_told(work, metric, wrong.get(metric.name)) for metric in metrics]
 
 
 def chance_tested(work: Work, name: str, on: date | None = None) -> ScoreTest:
@@ -68,14 +71,17 @@ def _metric(work: Work, name: str) -> Metric:
     return metric
 
 
-def _told(work: Work, metric: Metric, in_use: bool) -> Fitted:
+def _told(work: Work, metric: Metric, wrong: FitTrouble | None) -> Fitted:
     last, before = frozen.last_two(work.tx, metric)
+    trouble = wrong.says if wrong else ""
     if last is None:
-        return Fitted(metric.name, metric.verb, None, False, 0, False, (), ())
+        return Fitted(metric.name, metric.verb, None, False, 0, False, (), (), trouble=trouble)
     fit = last.fit
     cuts = fit.cuts if metric.verb == "grade" else ()
     centres = centres_of(metric, fit, before.fit if before is not None else None)
-    return Fitted(metric.name, metric.verb, last.fitted_at, in_use, fit.people, fit.degenerate, cuts, centres)
+    return Fitted(
+        metric.name, metric.verb, last.fitted_at, wrong is None, fit.people, fit.degenerate, cuts, centres, fit.verdict, trouble
+    )  # fmt: skip
 
 
 def centres_of(metric: Metric, fit: Fit, before: Fit | None) -> tuple[Centre, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 KEYS = frozenset((
     "run", "touch", "version", "flow", "step", "channel", "outcome", "reason", "epoch", "task", "job", "scope", "account", "process",
-    "kind", "count", "seconds", "release", "error", "signal", "dropped",
+    "kind", "count", "seconds", "release", "error", "signal", "dropped", "metric",
 ))  # fmt: skip
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one for each line
 LONGEST_VALUE = 80

@@ -1,10 +1,12 @@
 """Fits population numbers anew (cut points, ranks, clusters, chances) and freezes them until the next refresh."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sop_engine.actions.everybody import place_everybody
 from sop_engine.actions.slicing import REFRESH, HandOut, work_off
+from sop_engine.actions.telling import tell
 from sop_engine.app import App, Work
 from sop_engine.core.fitting import is_due
 from sop_engine.core.forms import Schedule
@@ -51,14 +53,20 @@ def finish_refreshes(app: App, now: datetime, hand_out: HandOut | None = None) -
 
 
 def fit_due(work: Work, due: Callable[[Metric, datetime | None], bool]) -> list[str]:
-    """Fit the metrics for which `due(metric, last fit)` says so, those read by others first."""
+    """Fit the metrics for which `due(metric, last fit)` says so, those read by others first.
+
+    A chance that is no better than the best number alone is kept with its verdict, and not used: the good fit before it is.
+    """
     latest = frozen.latest_fits(work.tx)
     fitted: list[str] = []
     for metric in _in_order(work):
         stored = latest.get(metric.name)
         current = stored is not None and stored.definition == frozen.definition_of(metric)
         if due(metric, stored.fitted_at if stored is not None and current else None):
-            fits.save_fit(work.tx, metric, fit_of(work, metric, stored.fit if stored is not None else None), work.now)
+            fit = fit_of(work, metric, stored.fit if stored is not None else None)
+            fits.save_fit(work.tx, metric, fit, work.now)
+            if fit.verdict not in ("", "better"):
+                tell("chance_refused" if fit.refused else "chance_not_tested", level="warning", metric=metric.name, reason=fit.verdict)
             fitted.append(metric.name)
     return fitted
 
@@ -72,13 +80,25 @@ def _in_order(work: Work) -> list[Metric]:
 
 def fit_of(work: Work, metric: Metric, previous: Fit | None) -> Fit:
     """The numbers of one metric over the present population."""
+    import numpy as np
+
     from sop_engine.core import clustering, fitting
 
     if metric.verb == "score":
-        rows, labels = fits.examples_for(work.tx, work.project, metric, work.now)
-        return fitting.fit_score(metric, rows, labels)
+        return _tested_score(work, metric)
     rows = fits.values_for(work.tx, work.project, metric, work.now)
     if metric.verb == "cluster":
         return clustering.fit_cluster(metric, rows, previous=previous)
-    values = [row[0] for row in rows]
+    values: Any = np.asarray(rows)[:, 0]
     return fitting.fit_rank(metric, values) if metric.verb == "rank" else fitting.fit_cuts(metric, values)
+
+
+def _tested_score(work: Work, metric: Metric) -> Fit:
+    """A chance learnt from the last period, with the verdict of the same learning a period earlier, tested on the last one."""
+    from sop_engine.core.fitting import fit_score
+    from sop_engine.core.judging import judge_score, with_verdict
+
+    days = metric.within.days if metric.within and metric.within.days else 30
+    before = fits.examples_for(work.tx, work.project, metric, work.now - timedelta(days=days))
+    latest = fits.examples_for(work.tx, work.project, metric, work.now)
+    return with_verdict(fit_score(metric, *latest), judge_score(fit_score(metric, *before), metric.of, before, latest))

@@ -1,8 +1,10 @@
 """Looks at the engine from outside, without touching anything: what the pages about health and the metrics show."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from sop_engine.app import RELEASE, App
+from sop_engine.actions.fresh import troubles
+from sop_engine.app import RELEASE, App, Work
 from sop_engine.core.signs import Signs
 from sop_engine.store.engine import READ_LIMIT_MS, reading
 from sop_engine.store.migrate import at_head
@@ -12,4 +14,10 @@ from sop_engine.store.signs import read_signs
 def watch(app: App, now: datetime) -> Signs | None:
     """What can be seen now; None when the database is not at this version. Raises whatever the database raises when it is away."""
     with reading(app.engine, limit_ms=READ_LIMIT_MS) as tx:
-        return read_signs(tx, now, release=RELEASE) if at_head(tx) else None
+        if not at_head(tx):
+            return None
+        signs = read_signs(tx, now, release=RELEASE)
+        if not signs.released:
+            return signs
+        wrong = troubles(Work(app, tx, app.live(tx), now))
+        return replace(signs, fits_unused={one.metric: one.why for one in wrong})

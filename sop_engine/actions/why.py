@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sop_engine.actions.evidence import level_evidence
+from sop_engine.actions.fresh import FitTrouble, troubles
 from sop_engine.actions.halting import scopes_of, stop_told
 from sop_engine.app import Work
 from sop_engine.core.conditions import Condition, Facts, Value, holds
@@ -98,6 +99,7 @@ class WhyLevel:
     levels: tuple[LevelTold, ...]
     moves: tuple[PastMove, ...]
     events: tuple[Behind, ...] = ()  # behind the rule of the level the user is in, as far as it holds now
+    frozen: tuple[FitTrouble, ...] = ()  # numbers of everybody behind the model whose latest fit is not used
 
 
 def why(work: Work, key: str, flow: str | None = None) -> Why:
@@ -136,6 +138,7 @@ def why_level(work: Work, key: str, tier: Tier) -> WhyLevel:
         tuple(_level_told(work.project, tier, one, facts, here) for one in tier.levels),
         tuple(history.list_moves(work.tx, user_id, tier.name)),
         next((level_evidence(work, user_id, one.rule) for one in tier.levels if one.name == here), ()),
+        tuple(troubles(work, work.live.interest.fitted_read.get(tier.name, frozenset()))),
     )
 
 

@@ -127,6 +127,7 @@ def _level(found: "WhyLevel", zone: ZoneInfo) -> str:
     elif found.by_rules != found.level:
         waits = "a move down waits for 'min_stay', any move for the next event or midnight"
         lines.append(f"  the rules now give {found.by_rules or 'unscored'}: {waits}")
+    lines += [f"  {one.metric}: {one.says}" for one in found.frozen]
     lines += [f"  only  {r}" for r in found.only]
     for one in found.levels:
         mark, holds = "→" if one.level == found.level else " ", "holds" if one.holds else "does not hold"

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 VERDICTS = {
     "better": "It is better than the plain rule, on users and days it had not seen.",
-    "not_better": "It is not better than the plain rule: use the rule, it is easier to explain, and put no playbook on this chance.",
+    "not_better": "It is not better than the plain rule: use the rule, it is easier to explain. A refresh that finds this refuses the fit.",
     "too_few": "Too few users to tell: at least 20 of either kind are needed in both periods.",
 }
+TESTED = {"better": "better than the plain rule", "not_better": "refused", "too_few": "not tested: too few users"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,7 +49,7 @@ def fits(
         if until is not None and until.toordinal() > work.day:
             raise BadInput(f"{on} is still to come.")
         tested = chance_tested(work, metric, until) if metric and found[0].verb == "score" else None
-    lines = [_listed(found)]
+    lines = [_listed(found), *(f"{one.metric}: {one.trouble}." for one in found if one.trouble)]
     if metric:
         lines += [_centre(one) for one in found[0].centres]
     if tested is not None:
@@ -62,7 +63,8 @@ def _listed(found: "list[Fitted]") -> str:
     for one in found:
         what = ", ".join(f"{cut:g}" for cut in one.cuts) or (f"{len(one.centres)} groups" if one.centres else "")
         when = f"{one.fitted_at:%Y-%m-%d %H:%M} UTC" if one.fitted_at else "never"
-        rows.append([one.metric, one.verb, when, f"{one.people:,}", "yes" if one.in_use else "no", "all alike" if one.degenerate else what])
+        what = ("refused: all alike" if one.verdict else "all alike") if one.degenerate else what or TESTED.get(one.verdict, "")
+        rows.append([one.metric, one.verb, when, f"{one.people:,}", "yes" if one.in_use else "no", what])
     return table(rows, head=head, right=(3,))
 
 

@@ -102,6 +102,12 @@ MEASURES = (
         "sop_pool_codes_left", "codes left in a pool that has an end", lambda s: (((p,), n) for p, n in s.pool_codes.items()), ("pool",)
     ),
     Measure("sop_pool_codes", "codes a pool that has an end had in all", lambda s: (((p,), n) for p, n in s.pool_sizes.items()), ("pool",)),
+    Measure(
+        "sop_fit_unused",
+        "1 for each fitted metric whose latest fit is not used; why: never, expired, refused, or kept (the good one before it is used)",
+        lambda s: ((one, 1) for one in s.fits_unused.items()),
+        ("metric", "why"),
+    ),
     Measure("sop_safe_mode", "1 while nothing is sent until somebody has reconciled", lambda s: _one(float(s.safe_mode))),
     Measure("sop_clock_skew_seconds", "the clock of this host minus that of the database", lambda s: _one(s.clock_skew_s)),
 )

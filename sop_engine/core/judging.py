@@ -1,11 +1,11 @@
 """Tests a learnt chance on a later period than it was learnt from, against the best plain rule: one number, larger or smaller."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sop_engine.core.metrics import Fit
-from sop_engine.core.scoring import score_of
+from sop_engine.core.scoring import chances_of
 
 BINS = 5
 TOP = 0.1  # the share of users a shop would call first
@@ -47,28 +47,34 @@ def judge_score(fit: Fit, names: Sequence[str], before: Examples, after: Example
 
     Ranks are compared by the area under the curve (Hanley and McNeil 1982), chances by the Brier score (1950).
     """
+    import numpy as np
     from sklearn.metrics import brier_score_loss, roc_auc_score
 
-    rows, labels = after
+    rows, labels = np.asarray(after[0], dtype=float), after[1]
     happened = sum(labels)
     share = happened / len(labels) if labels else 0.0
     kinds = [sum(said[1]) for said in (before, after)]
     if min(*kinds, len(before[1]) - kinds[0], len(labels) - happened) < FEWEST:
         return ScoreTest(len(before[1]), len(labels), share, None, "", None, None, None, None, (), "too_few")
-    said = [float(score_of(row, fit) or 0) for row in rows]
-    alone = [float(roc_auc_score(before[1], [row[n] for row in before[0]])) for n in range(len(names))]
+    said, earlier = chances_of(rows, fit), np.asarray(before[0], dtype=float)
+    alone = [float(roc_auc_score(before[1], earlier[:, n])) for n in range(len(names))]
     best = max(range(len(names)), key=lambda n: abs(alone[n] - 0.5))
     sign = 1 if alone[best] >= 0.5 else -1
-    auc, rule_auc = float(roc_auc_score(labels, said)), float(roc_auc_score(labels, [sign * row[best] for row in rows]))
+    auc, rule_auc = float(roc_auc_score(labels, said)), float(roc_auc_score(labels, sign * rows[:, best]))
     brier = float(brier_score_loss(labels, said))
     plain = float(brier_score_loss(labels, [kinds[0] / len(before[1])] * len(labels)))
-    order = sorted(range(len(said)), key=lambda n: said[n])
+    order = np.argsort(said, kind="stable").tolist()
     top = order[-max(1, round(TOP * len(order))) :]
     lift = sum(labels[n] for n in top) / len(top) / share
     verdict = "better" if auc > rule_auc and brier < plain else "not_better"
     return ScoreTest(
-        len(before[1]), len(labels), share, auc, names[best], rule_auc, brier, plain, lift, _bins(order, said, labels), verdict
+        len(before[1]), len(labels), share, auc, names[best], rule_auc, brier, plain, lift, _bins(order, said.tolist(), labels), verdict
     )  # fmt: skip
+
+
+def with_verdict(fit: Fit, test: ScoreTest) -> Fit:
+    """The fit with what its test said; one that is `not_better` is refused."""
+    return replace(fit, verdict=test.verdict, auc=test.auc, rule=test.rule, rule_auc=test.rule_auc)
 
 
 def _bins(order: Sequence[int], said: Sequence[float], labels: Sequence[bool]) -> tuple[Bin, ...]:

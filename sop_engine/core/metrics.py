@@ -60,3 +60,12 @@ class Fit:
     intercept: float = 0.0
     people: int = 0
     degenerate: bool = False
+    verdict: str = ""  # score: better, not_better or too_few, as `judge_score` says; empty: it was not tested
+    auc: float | None = None  # on days it had not seen, as are the next two
+    rule: str = ""  # the number that alone told best
+    rule_auc: float | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether a chance must not be used: on later days the best number alone was as good, or it is the same for everybody."""
+        return self.verdict == "not_better" or (bool(self.verdict) and self.degenerate)

@@ -3,9 +3,15 @@
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from sop_engine.core.conditions import rounded
 from sop_engine.core.metrics import Fit, Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Table = np.ndarray[Any, np.dtype[np.float64]]
 
 Number = Decimal | float | int
 
@@ -55,6 +61,17 @@ def score_of(values: Sequence[Number | None], fit: Fit | None) -> Decimal | None
     log_odds = fit.intercept + sum(x * c for x, c in zip(row, fit.coefficients, strict=True))
     # Beyond 40 the chance is 0 or 1 in every decimal, and the exponential would run over.
     return rounded(Decimal(1 / (1 + math.exp(-max(-40.0, min(40.0, log_odds))))))
+
+
+def chances_of(rows: "Table", fit: Fit) -> "Table":
+    """The chances of many people at once, as `score_of` says them; 0 for everybody where the fit has no coefficients."""
+    import numpy as np
+
+    if not fit.coefficients:
+        return np.zeros(len(rows))
+    log_odds = fit.intercept + ((rows - np.asarray(fit.means)) / np.asarray(fit.scales)) @ np.asarray(fit.coefficients)
+    chances: Table = np.round(1 / (1 + np.exp(-np.clip(log_odds, -40.0, 40.0))), 6)
+    return chances
 
 
 def _standardised(values: Sequence[Number | None], fit: Fit | None) -> list[float] | None:

@@ -53,4 +53,5 @@ class Signs:
     pool_sizes: Mapping[str, int] = field(default_factory=dict)
     safe_mode: bool = False
     released: bool = False
+    fits_unused: Mapping[str, str] = field(default_factory=dict)  # by metric: why its latest fit is not used
     clock_skew_s: float = 0.0  # our clock against the database's

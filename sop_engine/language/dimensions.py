@@ -17,7 +17,7 @@ def dimensions_of(tier: Tier, project: Project) -> list[str]:
 def dimensions_read(refs: Iterable[Ref], project: Project) -> list[str]:
     """The dimensions that these names come from in the end; settings and flags are none."""
     found: dict[str, None] = {}
-    for name in _sources(refs, project):
+    for name in names_behind(refs, project):
         if name in project.metrics:
             found.update(dict.fromkeys(_own(project.metrics[name], project)))
         elif name in BUILT_IN_ATTRIBUTES or (name in project.attributes and project.attributes[name].type != "flag"):
@@ -28,10 +28,10 @@ def dimensions_read(refs: Iterable[Ref], project: Project) -> list[str]:
 def metrics_read(rules: Iterable[Condition | None], project: Project) -> dict[str, Metric]:
     """The metrics that these conditions come from in the end, by name, in the order they are read."""
     refs = (ref for rule in rules for ref in refs_of(rule))
-    return {name: project.metrics[name] for name in _sources(refs, project) if name in project.metrics}
+    return {name: project.metrics[name] for name in names_behind(refs, project) if name in project.metrics}
 
 
-def _sources(refs: Iterable[Ref], project: Project) -> Iterator[str]:
+def names_behind(refs: Iterable[Ref], project: Project) -> Iterator[str]:
     """Every fact the names are made of, each once, themselves among them; tiers are not looked into."""
     seen: dict[str, None] = {}
     waiting = _names(refs)

@@ -1,8 +1,9 @@
 """Remembers the frozen population numbers of fitted metrics, and gives the values of the population they are made from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert
 
@@ -11,6 +12,7 @@ from sop_engine.core.conditions import Ref
 from sop_engine.core.metrics import Fit, Metric
 from sop_engine.core.models import ref_to
 from sop_engine.core.project import Project
+from sop_engine.core.rows import Rows
 from sop_engine.store.dialect import run
 from sop_engine.store.event_sql import EventSql
 from sop_engine.store.frozen import Stored, definition_of, fits, forget, latest_fits
@@ -21,6 +23,8 @@ from sop_engine.store.scope import Scope
 __all__ = ["Stored", "definition_of", "examples_for", "latest_fits", "save_fit", "values_for"]
 
 PAST = "past_metrics"
+MOST_LEARNT_FROM = 200_000  # users of whom a cluster or a score learns: more change its numbers in the third digit
+PAGE = 2_000
 
 
 def save_fit(tx: Connection, metric: Metric, fit: Fit, now: datetime) -> None:
@@ -30,18 +34,19 @@ def save_fit(tx: Connection, metric: Metric, fit: Fit, now: datetime) -> None:
     tx.execute(insert(fits), {"metric": metric.name, "fitted_at": now, "definition": definition_of(metric), "fit": asdict(fit)})
 
 
-def values_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> list[tuple[float, ...]]:
-    """The values, in the order of `metric.of`, of everybody who takes part and has them all."""
+def values_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> Rows:
+    """The values, in the order of `metric.of`, of everybody who takes part and has them all; of a cluster of some of very many."""
     layers = Layers(known(tx, project, now), Scope.everybody())
     columns, where = _taking_part(layers, metric)
-    rows = run(tx, f"SELECT {', '.join(columns)} FROM {layers.query()} WHERE {where}", layers.params)
-    return [tuple(float(v) for v in row) for row in rows]
+    some = _some(tx) if metric.verb == "cluster" else ""
+    sql = f"SELECT {', '.join(columns)} FROM {layers.query()} WHERE {where}{some}"
+    return Rows(len(columns), _streamed(tx, sql, layers.params))
 
 
-def examples_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> tuple[list[tuple[float, ...]], list[bool]]:
-    """What a `score` learns from: everybody's values as they were `within` days ago, and whether what it predicts came true since.
+def examples_for(tx: Connection, project: Project, metric: Metric, now: datetime) -> tuple[Rows, list[bool]]:
+    """What a `score` learns from: users' values as they were `within` days ago, and whether what it predicts came true since.
 
-    The stored columns of that day are computed anew from the log, into a table of their own.
+    The stored columns of that day are computed anew from the log, into a table of their own. Of very many users some are enough.
     """
     days = metric.within.days if metric.within and metric.within.days else 30
     past = date.fromordinal(local_day(now, project.zone).toordinal() - days)
@@ -53,8 +58,23 @@ def examples_for(tx: Connection, project: Project, metric: Metric, now: datetime
     came_true = _came_true(layers, metric)
     there = f"{layers.read(joined)} <= {layers.deriving.now}"
     sql = f"SELECT {', '.join(columns)}, {came_true} FROM {layers.query()} WHERE {where} AND {there}"
-    found = run(tx, sql, {**layers.params, "later": past.toordinal() + days}).all()
-    return [tuple(float(v) for v in row[:-1]) for row in found], [bool(row[-1]) for row in found]
+    examples, labels = Rows(len(columns)), []
+    for row in _streamed(tx, sql + _some(tx), {**layers.params, "later": past.toordinal() + days}):
+        examples.add(row[:-1])
+        labels.append(bool(row[-1]))
+    return examples, labels
+
+
+def _some(tx: Connection) -> str:
+    """Of more than MOST_LEARNT_FROM users every second, third …, by id, so that neither memory nor time grow with them."""
+    users = int(run(tx, "SELECT COUNT(*) FROM users").scalar_one())
+    every = -(-users // MOST_LEARNT_FROM)
+    return f" AND user_id - user_id / {every} * {every} = 0" if every > 1 else ""  # `%` means something else to a driver
+
+
+def _streamed(tx: Connection, sql: str, params: Mapping[str, Any]) -> Iterator[Any]:
+    """The rows, a page at a time: the driver keeps no more."""
+    return iter(tx.exec_driver_sql(sql, dict(params), execution_options={"yield_per": PAGE}))
 
 
 def _taking_part(layers: Layers, metric: Metric) -> tuple[Sequence[str], str]:

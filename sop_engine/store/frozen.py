@@ -1,5 +1,6 @@
 """Reads the frozen population numbers of fitted metrics: those in use now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -46,27 +47,45 @@ def latest_fits(tx: Connection) -> dict[str, Stored]:
 
 def last_two(tx: Connection, metric: Metric) -> tuple[Stored | None, Stored | None]:
     """The latest fit of this definition, and the one before it."""
-    mine = fits.c.metric == metric.name, fits.c.definition == definition_of(metric)
-    times = tx.execute(select(fits.c.fitted_at).where(*mine).order_by(fits.c.fitted_at.desc()).limit(2)).scalars()
-    found = [_get(tx, metric.name, at) for at in times]
+    found = [_get(tx, metric.name, at) for at in _times(tx, metric)[:2]]
     return (found[0] if found else None), (found[1] if len(found) > 1 else None)
 
 
 def valid_fits(tx: Connection, project: Project, now: datetime) -> dict[str, Stored]:
-    """By metric: the fit in use; those that are expired or made for another definition are missing."""
+    """By metric: the fit in use; those that are expired, refused or made for another definition are missing.
+
+    Where the latest is refused, the last good one of the same definition is used, as long as it is not expired.
+    """
     wanted = _fitted(project)
     latest = latest_fits(tx) if wanted else {}
     found: dict[str, Stored] = {}
     for metric, definition in wanted:
         one = latest.get(metric.name)
+        if one is not None and one.definition == definition and one.fit.refused:
+            one = last_good(tx, metric)
         if one is not None and one.definition == definition and not expired(metric, one.fitted_at, now, project.zone):
             found[metric.name] = one
     return found
 
 
+def last_good(tx: Connection, metric: Metric) -> Stored | None:
+    """The latest fit of this definition that was not refused, however old; None if there is none."""
+    for at in _times(tx, metric):
+        one = _get(tx, metric.name, at)
+        if not one.fit.refused:
+            return one
+    return None
+
+
 def forget(tx: Connection, metric: str, at: datetime) -> None:
     """Read this fit from the database when it is next asked for: it was written anew."""
     _read.setdefault(tx.engine, {}).pop((metric, at), None)
+
+
+def _times(tx: Connection, metric: Metric) -> Sequence[datetime]:
+    """When this definition was fitted, the latest first: a row a period."""
+    mine = fits.c.metric == metric.name, fits.c.definition == definition_of(metric)
+    return tx.execute(select(fits.c.fitted_at).where(*mine).order_by(fits.c.fitted_at.desc())).scalars().all()
 
 
 @lru_cache(maxsize=8)

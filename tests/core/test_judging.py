@@ -2,11 +2,13 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
 from sop_engine.core.fitting import fit_score
 from sop_engine.core.judging import judge_score
-from sop_engine.core.metrics import Metric
+from sop_engine.core.metrics import Fit, Metric
+from sop_engine.core.scoring import chances_of, score_of
 
 NAMES = ("silent", "orders")
 
@@ -46,3 +48,11 @@ def test_nineteen_who_stayed_away_say_nothing() -> None:
     before, after = period(1, 500, 1.0), ([(1.0, 1.0)] * 100, [True] * 19 + [False] * 81)
     judged = judge_score(fit_score(churn(), *before), NAMES, before, after)
     assert (judged.verdict, judged.auc, judged.came_true) == ("too_few", None, 0.19)
+
+
+def test_the_chances_of_many_at_once_are_those_of_each_alone() -> None:
+    rows, labels = period(3, 200, 1.0)
+    rows += [(1e6, -1e6), (-1e6, 1e6)]
+    fit = fit_score(churn(), rows[:200], labels)
+    assert chances_of(np.asarray(rows), fit).tolist() == pytest.approx([float(score_of(row, fit) or 0) for row in rows], abs=1e-6)
+    assert chances_of(np.asarray(rows), Fit("churn")).tolist() == [0.0] * 202

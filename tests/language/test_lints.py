@@ -20,7 +20,21 @@ from sop_engine.language.truth import MOST_CASES, always
 HERE = Path(__file__).parent
 BASE = {f"base/{file.name}": file.read_text("utf-8") for file in sorted((HERE / "lints" / "base").iterdir())}
 BAD = sorted((HERE / "lints").glob("*.yml"))
-OURS = {702, 703, 704, 705, 706, 707, 710, 711, 712, 713, 714, 715, 717, 718, 719, 720, 721, 723, 724}
+OURS = {702, 703, 704, 705, 706, 707, 710, 711, 712, 713, 714, 715, 717, 718, 719, 720, 721, 723, 724, 725, 726, 727, 728}
+MISUSES = {
+    "a level without action": ("713-forgotten.yml", 713),
+    "no welcome": ("604-no-welcome.yml", 604),
+    "promotion to silent users": ("718-promotes-to-silent.yml", 718),
+    "more than five levels acted on": ("603-more-than-five-levels.yml", 603),
+    "ten dimensions": ("613-ten-dimensions.yml", 613),
+    "rules on comments only": ("705-one-interaction.yml", 705),
+    "tier names in copy": ("509-level-in-text.md", 509),
+    "static tiers": ("725-static-tier.yml", 725),
+    "a survey without giving back": ("726-survey-without-return.yml", 726),
+    "a coupon shorter than the wait": ("715-benefit-over-time.yml", 715),
+    "quiet hours that never open": ("727-never-open.yml", 727),
+    "a step after the rule of its level has ended": ("728-after-the-level.yml", 728),
+}
 
 
 def problems(name: str, text: str) -> list[Problem]:
@@ -44,6 +58,30 @@ def test_a_misuse_prints_exactly_the_lines_at_the_end_of_its_file(file: Path) ->
 def test_there_is_a_file_for_every_lint() -> None:
     expected = "".join(file.read_text("utf-8").partition("# expected:")[2] for file in BAD)
     assert [code for code in sorted(OURS) if f" SOP{code}: " not in expected] == []
+
+
+@pytest.mark.parametrize("misuse", MISUSES)
+def test_each_of_the_twelve_misuses_is_reported_with_its_code(misuse: str) -> None:
+    name, code = MISUSES[misuse]
+    text = (HERE / "lints" / name).read_text("utf-8")
+    if name.endswith(".md"):
+        assert [str(p) for p in problems(name, text) if p.severity == "error"] == text.partition("{# expected:\n")[2].splitlines()[:-1]
+    assert f"SOP{code}" in {p.code for p in problems(name, text)}
+
+
+def test_marketing_through_a_channel_whose_hours_the_projects_never_meet_is_reported() -> None:
+    channel = "channels:\n  夜间: {via: webhook, to: 企微号, hours: 22:00-06:00}\n"
+
+    def said(channel: str, purpose: str) -> list[str]:
+        text = BASE["base/问候_企微.md"].replace("问候_企微", "夜_夜间").replace("channel: 企微", "channel: 夜间")
+        text = text.replace("purpose: marketing", f"purpose: {purpose}")
+        return [str(p) for p in check({**BASE, "夜.yml": channel, "夜_夜间.md": text}).problems if p.code == "SOP727"]
+
+    assert said(channel, "marketing") == [
+        "夜.yml:2:38: warning SOP727: marketing through '夜间' is never sent: its hours and those of the project have no minute in common."
+    ]
+    assert said(channel.replace("22:00", "20:59"), "marketing") == []
+    assert said(channel, "service") == []
 
 
 def test_the_base_project_has_no_warnings_of_its_own() -> None:

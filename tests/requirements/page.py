@@ -98,8 +98,8 @@ def page() -> str:
         "# Requirements and the tests that hold them\n",
         "What was asked of the engine, row by row, in short words; the tests are named after their row.",
         "`python -m tests.requirements` writes this page from `tests/requirements/rows.yml` and the names of the tests.",
-        "Rows about a playbook are mostly shown by a small one written for the test (`tests/requirements/books.yml`); what the shipped",
-        "playbooks do is held by their own stories.\n",
+        "Rows about a playbook are shown on the shipped one, or by a small one written for the test (`tests/requirements/books.yml`);",
+        "what the shipped playbooks do besides is held by their own stories.\n",
         *_counts(listed),
     ]
     for source, title in SOURCES.items():

@@ -59,16 +59,6 @@ def test_s1_25_a_failed_service_flags_a_high_value_user_and_promotions_pause_a_w
     assert [s for s in shop.sent("u") if "新品" in s] == ["新品@07-07 10:00", "新品@07-08 10:00"]
 
 
-def test_s1_37_a_launch_goes_in_waves_by_the_days_since_the_last_order(memory: Engine) -> None:
-    shop = LibraryShop(memory, "新品分波", start="2025-07-01 09:00")
-    for days in (29, 30, 31, 59, 60):
-        shop.somebody(bought(2000, days), did("visit", 1), key=f"d{days}", 手机号=f"137000000{days}")
-    shop.until("2025-07-03 12:00")
-    waves = [shop.sent(f"d{days}") for days in (29, 30, 31, 59, 60)]
-    first, second, third = ["第一波@07-01 10:00"], ["第二波@07-02 10:00"], ["第三波@07-03 10:00"]
-    assert waves == [first, first, second, second, third]
-
-
 def test_s1_50_an_invitation_comes_once_in_ninety_days_and_an_acceptance_is_a_tag(memory: Engine) -> None:
     shop = LibraryShop(memory, "体验官邀请", start="2025-06-01 12:00")
     shop.somebody(did("visit", 1))

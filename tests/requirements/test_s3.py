@@ -155,18 +155,6 @@ def test_s3_20_will_and_ability_is_the_mean_of_three_and_each_is_kept() -> None:
     assert user(风险承受分=80)["意愿"] is None
 
 
-@pytest.mark.parametrize(
-    ("happened", "steps"),
-    [([], ["课程"]), ([bought(100, 9), did("gain", 3)], ["方案"]), ([bought(100, 9)], [])],
-    ids=["no purchase", "a purchase and a gain", "a purchase, no gain"],
-)
-def test_s3_21_25_the_phase_chooses_the_steps(memory: Engine, happened: list[Did], steps: list[str]) -> None:
-    shop = LibraryShop(memory, "理财两段", start="2025-06-30 12:00")
-    shop.somebody(*happened, did("visit", 1), 理财测评分=10, 投资意愿分=10)
-    shop.until("2025-07-02 12:00")
-    assert [sent.split("@")[0] for sent in shop.sent("u")] == steps
-
-
 def test_s3_23_a_flow_that_promises_no_sale_and_gives_a_benefit_is_refused() -> None:
     gift = f"benefits:\n  small: {{pool: s, {BENEFIT}}}\n"
     flow = book("event: cart", "a: {at: now, send: coupon, give: small}", "no_benefit: a relation first")

@@ -118,9 +118,9 @@ def test_a_fit_is_made_from_those_who_take_part_and_have_all_values(engine: Engi
             UserRecord("no value", NOW, {"会员": True}),
         ]
         fill(tx, PROJECT, everyone, [], NOW)
-        assert fits.values_for(tx, PROJECT, PROJECT.metrics["中位"], NOW) == [(1.5,)]
-        assert fits.values_for(tx, PROJECT, PROJECT.metrics["高排"], NOW) == [(1.5,), (2.0,)]
-        assert fits.values_for(tx, PROJECT, PROJECT.metrics["簇"], NOW) == []
+        assert list(fits.values_for(tx, PROJECT, PROJECT.metrics["中位"], NOW)) == [(1.5,)]
+        assert list(fits.values_for(tx, PROJECT, PROJECT.metrics["高排"], NOW)) == [(1.5,), (2.0,)]
+        assert list(fits.values_for(tx, PROJECT, PROJECT.metrics["簇"], NOW)) == []
 
 
 @pytest.mark.parametrize("negated", [True, False])
@@ -145,6 +145,23 @@ def test_a_chance_is_learnt_from_values_as_they_were_and_what_came_after(engine:
         assert stored_values(tx) == before
         everybody_of_then = fits.examples_for(tx, project, replace(metric, only=None), NOW)[0]
         assert sorted(x for _, x in everybody_of_then) == [0, 1, 2]
+
+
+def test_of_very_many_users_a_chance_and_a_cluster_learn_from_every_second_and_cut_points_from_all(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fits, "MOST_LEARNT_FROM", 5)
+    long_ago = NOW - timedelta(days=90)
+    people = [UserRecord(f"u{n}", long_ago, {"x": Decimal(n), "会员": True}) for n in range(10)]
+    log = [EventRecord(f"e{n}", f"u{n}", "visit", NOW - timedelta(days=40)) for n in range(10)]
+    with transaction(engine) as tx:
+        ids = fill(tx, PROJECT, people, log, NOW)
+        even = {float(key[1:]) for key, user_id in ids.items() if user_id % 2 == 0}
+        rows, labels = fits.examples_for(tx, PROJECT, PROJECT.metrics["流失"], NOW)
+        assert {row[-1] for row in rows} == even
+        assert len(rows) == len(labels) == 5
+        assert len(fits.values_for(tx, PROJECT, PROJECT.metrics["高排"], NOW)) == 10
+        assert len(fits.values_for(tx, PROJECT, PROJECT.metrics["簇"], NOW)) in (0, 5)
 
 
 def stored_values(tx: Connection) -> list[tuple[object, ...]]:

@@ -7,6 +7,7 @@ from html import escape
 
 from sop_engine.core.pages.markdown import plain
 from sop_engine.core.pages.markdown import table as in_markdown
+from sop_engine.core.reports.picture import moves_picture
 from sop_engine.core.reports.tables import Cell, Column, Made, Table
 from sop_engine.core.reports.words import NOTES, SHOWN, said
 
@@ -59,6 +60,8 @@ def _in_html(made: Made, lang: str) -> str:
         parts.append(f"<h2>{escape(SHOWN[lang][section.show])}</h2>")
         for table in section.tables:
             parts += [f"<h3>{escape(said(table.word, lang))}</h3>", *(f'<p class="w">{escape(note)}</p>' for note in _notes(table, lang))]
+            if table.word == "moves":
+                parts.append(moves_picture([(str(old), str(new), int(many or 0)) for old, new, many in table.rows], said("moves", lang)))
             parts.append(_html_table(table, lang) if table.rows else f"<p>{escape(said('nothing', lang))}</p>")
     return "\n".join([*parts, "</html>\n"])
 
