@@ -9,6 +9,7 @@ from sop_engine.actions.composing import Act, Seen, attempt_of, compose
 from sop_engine.actions.gather import Gathered, Item, gather, local_day_end
 from sop_engine.actions.giving import Given, Purse
 from sop_engine.actions.outcome import Done, finish
+from sop_engine.actions.suppressing import address_of, against
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
@@ -130,6 +131,8 @@ def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situa
         level=level if isinstance(level, str) else None,
         quiet_days=int(quiet) if isinstance(quiet, Decimal) else None,
         opted_out=known.opted_out.get(user, frozenset()),
+        agreed=known.agreed.get(user, frozenset()),
+        suppressed=lambda channel, address: against(known.suppressed, address_of(item.project, channel, address)),
         sent=known.sent.get(user, []),
         rivals=_rivals(work, known, item),
         paused=bool(scopes & known.stopped),

@@ -8,6 +8,7 @@ from sop_engine.actions.end import refresh_close
 from sop_engine.actions.gather import Item, gather
 from sop_engine.actions.place import Cause, place_users
 from sop_engine.actions.start import timing_of
+from sop_engine.actions.suppressing import unreachable
 from sop_engine.actions.tagging import set_values
 from sop_engine.actions.unite import unite_identified
 from sop_engine.app import Work
@@ -18,7 +19,7 @@ from sop_engine.core.errors import DeliveryError
 from sop_engine.core.interest import known_names
 from sop_engine.core.run import Touch
 from sop_engine.core.schedule import RunTimes, Wanted, wanted_after, wanted_touch
-from sop_engine.store import attempts, consent, grants, queue, runs, touches
+from sop_engine.store import attempts, grants, queue, runs, touches
 from sop_engine.store import facts as store_facts
 from sop_engine.store.attempts import Settlement
 from sop_engine.store.crash_points import cp
@@ -137,8 +138,7 @@ def _after_error(work: Work, item: Item, error: DeliveryError) -> dict[str, obje
         case Unknown(reason):
             return {**base, "state": "unknown", "reason": reason, "look_at": work.now + FIRST_LOOK}
         case NextChannel(reason):
-            channel = touches.channel_of(work.tx, touch.id)
-            consent.add_opt_out(work.tx, touch.user_id, channel, work.now, reason)
+            unreachable(work, item.project, touch.user_id, touches.channel_of(work.tx, touch.id), reason)
             return {**base, **refuted, "state": "planned", "reason": reason, "due_at": work.now}
 
 

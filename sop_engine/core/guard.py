@@ -1,6 +1,6 @@
 """The last look before a touch is sent: Send, Defer until, or Skip with a reason; the order of the checks is the law."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,11 +9,19 @@ from sop_engine.core.calendar import local_day, midnight, next_open
 from sop_engine.core.catalog import Channel
 from sop_engine.core.circuit import account_of_template
 from sop_engine.core.conditions import Facts, Value, holds
+from sop_engine.core.consent import Standing, refused
 from sop_engine.core.explain import outcome_reason
 from sop_engine.core.forms import Hours, Limit
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
 from sop_engine.core.template import Template
+
+Suppressions = Callable[[Channel, str], Sequence[tuple[str, str]]]
+
+
+def _nothing(_channel: Channel, _address: str) -> Sequence[tuple[str, str]]:
+    return ()
+
 
 WAITS = ("hours", "cap", "priority", "ceiling", "paused", "handoff", "expired")
 A_DAY = 5  # counted messages of one user on one local day, over all playbooks, whatever the caps allow: more is a mistake
@@ -71,7 +79,9 @@ class Situation:
     variant: str | None = None
     level: str | None = None  # of the primary tier
     quiet_days: int | None = None  # local days since the last activity
-    opted_out: frozenset[str] = frozenset()  # channels, or *
+    opted_out: frozenset[str] = frozenset()  # refusals that stand: channels, *, or CHANNEL/TOPIC
+    agreed: frozenset[str] = frozenset()  # permissions that stand, in the same words
+    suppressed: Suppressions = _nothing  # by channel and address: (scope, reason) of each entry of the list
     sent: Sequence[Sent] = ()
     rivals: int = 0  # marketing touches of higher priority, planned for the user's local day
     paused: bool = False
@@ -161,10 +171,10 @@ def _message(s: Situation) -> Send | Skip:
 
 def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
     channel = s.project.channels[template.channel]
-    refused = template.purpose != "internal" and bool(s.opted_out & {channel.name, "*"})
-    if refused and (channel.name in s.opted_out or template.purpose == "marketing"):
-        return Skip("opted_out")
     address = "" if channel.to is None else s.facts.get(channel.to)
+    forbidden = _forbidden(s, template, channel, str(address or ""))
+    if forbidden is not None:
+        return forbidden
     if address is None or (channel.to is not None and address == ""):
         return Skip("no_channel", f"{channel.to} is unknown")
     if channel.needs is not None and template.purpose != "internal" and not holds(channel.needs, s.facts):
@@ -173,6 +183,19 @@ def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
     if missing is not None:
         return Skip("unknown", f"'{missing}' is unknown")
     return Send(template, channel, str(address), word)
+
+
+def _forbidden(s: Situation, template: Template, channel: Channel, address: str) -> Skip | None:
+    """Whether we may not speak to this person here: the address is on the list, or they refused; nothing binds a word to a colleague."""
+    if template.purpose == "internal":
+        return None
+    listed = s.suppressed(channel, address)
+    why = next((reason for scope, reason in listed if scope == "all" or template.purpose == "marketing"), None)
+    if why is not None:
+        return Skip("suppressed", why)
+    if refused(Standing(s.opted_out, s.agreed), channel.name, template.purpose, template.content_type):
+        return Skip("opted_out")
+    return None
 
 
 def _waits(s: Situation, found: Send) -> Defer | None:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine, MetaData, text
 from sqlmodel import SQLModel
 
 from sop_engine.core.errors import Refused
-from sop_engine.store import identity_tables, report_tables, run_tables, safety_tables, tables
+from sop_engine.store import consent_tables, identity_tables, report_tables, run_tables, safety_tables, tables
 
 TABLES: MetaData = SQLModel.metadata
-ROOMS_WITH_TABLES = (tables, run_tables, safety_tables, identity_tables, report_tables)  # importing them fills TABLES
+ROOMS_WITH_TABLES = (tables, run_tables, safety_tables, identity_tables, report_tables, consent_tables)  # importing them fills TABLES
 _AT = text("SELECT version_num FROM alembic_version")
 ONE_AT_A_TIME = 7_646_901  # any number of our own: the lock under which PostgreSQL lets one process migrate
 

@@ -72,6 +72,7 @@ ORDER: list[tuple[str, Callable[[Situation], Situation]]] = [
     ("excluded", lambda s: set_up(s, only=NO)),
     ("suppressed", lambda s: replace(set_up(s, primary_tier="stage"), level="silent")),
     ("stale", lambda s: replace(set_up(s, stale_after=Length(days=21)), quiet_days=21)),
+    ("suppressed", lambda s: replace(s, suppressed=lambda _channel, _address: [("marketing", "complained")])),
     ("opted_out", lambda s: replace(s, opted_out=frozenset({"sms"}))),
     ("no_channel", lambda s: replace(s, facts={})),
     ("needs", lambda s: channel(s, needs=NO)),
@@ -115,6 +116,35 @@ PASSES = {"excluded", "suppressed", "stale", "hours", "cap", "ceiling"}
 def test_a_service_message_passes_what_is_for_marketing_only(reason: str, spoil: Callable[[Situation], Situation]) -> None:
     found = look(spoil(situation(step=SERVICE)))
     assert isinstance(found, Send) is (reason in PASSES)
+
+
+def test_a_service_message_minds_only_what_is_listed_for_all_messages_and_a_task_for_a_colleague_nothing() -> None:
+    for_all = situation(step=SERVICE, suppressed=lambda channel, address: [("all", f"{channel.name} {address}")])
+    assert look(for_all) == Skip("suppressed", "bill: suppressed (sms 138)")
+    internal = replace(for_all.project.templates["bill"]["zh-CN"], purpose="internal")
+    project_ = replace(for_all.project, templates={**for_all.project.templates, "bill": {"zh-CN": internal}})
+    assert isinstance(look(replace(for_all, project=project_, opted_out=frozenset({"*", "sms"}))), Send)
+
+
+def test_an_address_that_is_listed_is_left_alone_and_the_next_channel_tried() -> None:
+    both = replace(STEP, send=Choice((("", ("hi", "letter")),)))
+    found = look(situation(step=both, suppressed=lambda channel, _: [("all", "bad_address")] if channel.name == "sms" else []))
+    assert isinstance(found, Send)
+    assert found.channel == MAIL
+
+
+def test_a_refusal_of_one_topic_leaves_the_others_and_a_narrower_permission_stands() -> None:
+    about = replace(project().templates["hi"]["zh-CN"], content_type="offers")
+    s = situation()
+    s = replace(s, project=replace(s.project, templates={**s.project.templates, "hi": {"zh-CN": about}}))
+    reasons = [
+        getattr(look(replace(s, opted_out=frozenset(refused), agreed=frozenset(agreed))), "reason", "")
+        for refused, agreed in (
+            ({"sms/offers"}, ()), ({"*/offers"}, ()), ({"sms/news"}, ()), ({"mail"}, ()), ({"sms/marketing"}, ()),
+            ({"*"}, {"sms"}), ({"*"}, {"sms/offers"}), ({"*"}, {"sms/news"}), ({"sms/offers"}, {"sms"}),
+        )
+    ]  # fmt: skip
+    assert reasons == ["opted_out", "opted_out", "", "", "opted_out", "", "", "opted_out", "opted_out"]
 
 
 def test_a_win_back_flow_reaches_the_silent_and_the_stale() -> None:
