@@ -7,17 +7,21 @@ from datetime import datetime
 
 from sop_engine.actions.gather import Item
 from sop_engine.actions.giving import Given, Purse
+from sop_engine.actions.unsubscribing import Link, address_for
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.channels.frozen import fingerprint, freeze
 from sop_engine.core.catalog import Channel
 from sop_engine.core.conditions import Facts
+from sop_engine.core.consent import ANY, MARKETING
 from sop_engine.core.deadlines import deadline
 from sop_engine.core.guard import Send, Skip
 from sop_engine.core.template import Template
 from sop_engine.core.wording import forbidden_words
 from sop_engine.rendering import MissingVariable, RenderFailed, render
 from sop_engine.store.attempts import Attempt
+
+UNSIGNED = "https://unsubscribe.invalid/u/no-public-address-or-signing-key"  # shown in previews; nobody can be reached there
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
     if code is None:
         return Skip("empty")
     values = {**act.facts, **(act.given.values(code) if act.given else {})}
-    links = {**dict(template.links), "unsubscribe": f"{work.app.settings.public_url}/u/{item.person.id}"}
+    links = {**dict(template.links), "unsubscribe": _unsubscribe(work, item, channel)}
     locale = template.locale or item.project.settings.locale
     currency = item.project.settings.currency
     try:
@@ -82,8 +86,13 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         benefit_code=code,
         benefit_expires_at=act.given.give.expires_at if act.given else None,
         template=template.name,
-        unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" else "",
+        unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" and links["unsubscribe"] != UNSIGNED else "",
     )
+
+
+def _unsubscribe(work: Work, item: Item, channel: Channel | None) -> str:
+    link = Link(item.person.id, channel.name if channel else ANY, MARKETING, item.touch.id)
+    return address_for(work.app.settings, link) or UNSIGNED
 
 
 def _key(work: Work, item: Item, channel: str) -> str:

@@ -1,4 +1,4 @@
-"""The command `sop web`: serves health, readiness and metrics until it is told to end."""
+"""The command `sop web`: serves health, readiness, metrics and the pages for unsubscribing until it is told to end."""
 
 import signal
 import socket
@@ -20,10 +20,10 @@ def web(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="The port; 0 takes any that is free.")] = 8070,
 ) -> None:
-    """Serve /healthz, /readyz and /metrics.
+    """Serve /healthz, /readyz, /metrics and /u/… for unsubscribing.
 
-    It reads the database and changes nothing. There is no login: listen at an address that only your monitoring reaches. It
-    answers also while the database is away (503), and before a project was applied.
+    There is no login. Let the public reach /u/ alone, behind a proxy that speaks https; the rest is for your monitoring. It answers also
+    while the database is away, and before a project was applied. What readers say on the pages is never lost: it waits in a file.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The web application: /healthz, /readyz and /metrics. It answers whatever the database does, and shows nobody's data."""
+"""The web application: /healthz, /readyz, /metrics, and /u/… for readers. It answers whatever the database does."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
+from sop_engine.console import unsubscribe_routes
 from sop_engine.console.looking import Looking
 from sop_engine.console.measures import exposition
 from sop_engine.core.readiness import Check, judge
@@ -48,6 +49,8 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
         if signs is None:
             return _json({"error": "the database is not at this version: run 'sop db upgrade'"}, False)
         return Response(exposition(signs), media_type=CONTENT_TYPE_LATEST)
+
+    unsubscribe_routes.add_to(web, app, now)
 
     @web.exception_handler(Exception)
     def unforeseen(_request: Request, error: Exception) -> JSONResponse:

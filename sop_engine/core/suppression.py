@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import re
+import unicodedata
 from collections.abc import Mapping
 
 from sop_engine.core.addresses import email_address, phone_e164
@@ -31,6 +33,7 @@ ENDED_BY: Mapping[str, tuple[str, ...]] = {
 OF_ERROR: Mapping[str, str] = {"bad_address": "bad_address", "blocked": "blocked", "left": "left", "no_relation": "not_friend"}
 """Which reason of a channel that cannot reach somebody puts the address on the list, and under which reason."""
 
+_DIGITS = re.compile(r"[\d\s+\-.()]+")
 KINDS = ("phone", "email", "id")
 
 
@@ -42,8 +45,9 @@ def normal_form(kind: str, text: str) -> str | None:
 
 
 def kind_of_address(text: str) -> str:
-    """What an address looks like: a phone number, a mail address, or some other id."""
-    return "email" if email_address(text) else "phone" if phone_e164(text) else "id"
+    """What an address is meant to be: with an @ a mail address, of digits alone a phone number, else some other id."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "email" if "@" in plain else "phone" if _DIGITS.fullmatch(plain) else "id"
 
 
 def address_hmac(key: bytes, kind: str, normal: str) -> str:

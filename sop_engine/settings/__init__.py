@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     reports_url: str = Field("", description="address at which colleagues read that folder: the links in messages about reports")
     signing_key: Secret = Field(HIDDEN, description="signs the links in messages: a long random text, or file:PATH")
     old_signing_keys: Secret = Field(HIDDEN, description="keys of before, by commas, whose links still count; or file:PATH")
+    unsubscribe_file: str = Field(
+        "unsubscribed.jsonl", description="where withdrawals wait while the database takes none; of the web and the workers the same file"
+    )
     smtp_host: str = Field("", description="the mail server that mails are handed to")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port: 587 with starttls, 465 with implicit")
     smtp_tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="encryption; none is for this machine only")
