@@ -16,9 +16,10 @@ from sop_engine.core.conditions import Facts
 from sop_engine.core.consent import ANY, MARKETING
 from sop_engine.core.deadlines import deadline
 from sop_engine.core.guard import Send, Skip
+from sop_engine.core.rules import broken, country_of, rules_for
 from sop_engine.core.template import Template
 from sop_engine.core.wording import forbidden_words
-from sop_engine.rendering import MissingVariable, RenderFailed, render
+from sop_engine.rendering import MissingVariable, Rendered, RenderFailed, render
 from sop_engine.store.attempts import Attempt
 
 UNSIGNED = "https://unsubscribe.invalid/u/no-public-address-or-signing-key"  # shown in previews; nobody can be reached there
@@ -64,6 +65,9 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
     said = forbidden_words(text.text, item.project.settings.never_say) if template.purpose != "internal" else ()
     if said:
         return Skip("render", f"would say {', '.join(said)}")
+    breach = _breach(item, act, template, text) if channel is not None else ""
+    if breach:
+        return Skip("render", breach)
     return Message(
         key=_key(work, item, channel.name if channel else ""),
         now=work.now,
@@ -88,6 +92,15 @@ def compose(work: Work, act: Act, template: Template, purse: Purse) -> Message |
         template=template.name,
         unsubscribe_url=links["unsubscribe"] if template.purpose == "marketing" and links["unsubscribe"] != UNSIGNED else "",
     )
+
+
+def _breach(item: Item, act: Act, template: Template, text: Rendered) -> str:
+    """What rule the written text breaks: fallbacks and values may stand where the text alone was fine."""
+    channel, project = act.send.channel, item.project
+    if channel is None or not project.rules:
+        return ""
+    rules = rules_for(project, channel, template.purpose, country_of(project, act.facts))
+    return next((f"{rule.id}: {told}" for rule in rules for told in broken(rule, text.subject, text.text)), "")
 
 
 def _unsubscribe(work: Work, item: Item, channel: Channel | None) -> str:

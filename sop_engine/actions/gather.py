@@ -119,14 +119,17 @@ def _refs(step: Step) -> list[Ref]:
 
 def _longest_cap(project: Project) -> int:
     """The most days any cap looks back, and one more, for the user's date may be another than the project's."""
-    limits = [*project.settings.caps, *(limit for channel in project.channels.values() for limit in channel.caps)]
+    of_channels = (limit for channel in project.channels.values() for limit in channel.caps)
+    limits = [*project.settings.caps, *of_channels, *(limit for rule in project.rules for limit in rule.caps)]
     return max((limit.per.days or (limit.per.exact or timedelta()).days + 1 for limit in limits), default=0) + 1
 
 
 def _names(project: Project, items: Sequence[Item]) -> frozenset[str]:
     """Facts of the user these steps, their texts and their channels read."""
     settings = project.settings
-    names = set(user_names([settings.only])) | {QUIET}
+    names = set(user_names([settings.only, settings.minor])) | {QUIET}
+    if project.rules:  # they go by the country of the phone number
+        names |= {name for name, attribute in project.attributes.items() if attribute.type == "phone"}
     if settings.primary_tier:
         names.add(settings.primary_tier)
     steps = {(i.flow.id, i.run.version, i.step.name): i for i in items}

@@ -132,6 +132,7 @@ def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situa
         quiet_days=int(quiet) if isinstance(quiet, Decimal) else None,
         opted_out=known.opted_out.get(user, frozenset()),
         agreed=known.agreed.get(user, frozenset()),
+        silence_agrees=work.app.rehearsal is not None,
         suppressed=lambda channel, address: against(known.suppressed, address_of(item.project, channel, address)),
         sent=known.sent.get(user, []),
         rivals=_rivals(work, known, item),

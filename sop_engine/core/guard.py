@@ -9,11 +9,12 @@ from sop_engine.core.calendar import local_day, midnight, next_open
 from sop_engine.core.catalog import Channel
 from sop_engine.core.circuit import account_of_template
 from sop_engine.core.conditions import Facts, Value, holds
-from sop_engine.core.consent import Standing, refused
+from sop_engine.core.consent import Standing, agreed, refused
 from sop_engine.core.explain import outcome_reason
 from sop_engine.core.forms import Hours, Limit
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
+from sop_engine.core.rules import Rule, country_of, rules_for
 from sop_engine.core.template import Template
 
 Suppressions = Callable[[Channel, str], Sequence[tuple[str, str]]]
@@ -81,6 +82,7 @@ class Situation:
     quiet_days: int | None = None  # local days since the last activity
     opted_out: frozenset[str] = frozenset()  # refusals that stand: channels, *, or CHANNEL/TOPIC
     agreed: frozenset[str] = frozenset()  # permissions that stand, in the same words
+    silence_agrees: bool = False  # in rehearsals: the users of a story have agreed to what they never spoke of
     suppressed: Suppressions = _nothing  # by channel and address: (scope, reason) of each entry of the list
     sent: Sequence[Sent] = ()
     rivals: int = 0  # marketing touches of higher priority, planned for the user's local day
@@ -193,9 +195,19 @@ def _forbidden(s: Situation, template: Template, channel: Channel, address: str)
     why = next((reason for scope, reason in listed if scope == "all" or template.purpose == "marketing"), None)
     if why is not None:
         return Skip("suppressed", why)
-    if refused(Standing(s.opted_out, s.agreed), channel.name, template.purpose, template.content_type):
+    stands = Standing(s.opted_out, s.agreed)
+    if refused(stands, channel.name, template.purpose, template.content_type):
         return Skip("opted_out")
+    for rule in _rules(s, channel, template.purpose):
+        if rule.consent == "explicit" and not s.silence_agrees and not agreed(stands, channel.name, template.content_type):
+            return Skip("no_consent", rule.id)
+        if rule.refuse_if == "minor" and s.project.settings.minor is not None and holds(s.project.settings.minor, s.facts):
+            return Skip("minor", rule.id)
     return None
+
+
+def _rules(s: Situation, channel: Channel, purpose: str) -> tuple[Rule, ...]:
+    return rules_for(s.project, channel, purpose, country_of(s.project, s.facts)) if s.project.rules else ()
 
 
 def _waits(s: Situation, found: Send) -> Defer | None:
@@ -220,6 +232,7 @@ def _waits(s: Situation, found: Send) -> Defer | None:
 def open_hours(s: Situation, channel: Channel, purpose: str) -> list[Hours]:
     """The windows a message must be inside of: the channel's own, and for marketing the project's."""
     windows = [channel.hours] if channel.hours else []
+    windows += [rule.hours for rule in _rules(s, channel, purpose) if rule.hours is not None]
     return [*windows, s.project.settings.hours] if purpose == "marketing" else windows
 
 
@@ -231,7 +244,8 @@ def _closed(s: Situation, windows: list[Hours]) -> Defer | None:
 
 
 def _cap(s: Situation, channel: Channel) -> Defer | None:
-    limits = [(limit, None) for limit in s.project.settings.caps] + [(limit, channel.name) for limit in channel.caps]
+    own = [*channel.caps, *(limit for rule in _rules(s, channel, "marketing") for limit in rule.caps)]
+    limits = [(limit, None) for limit in s.project.settings.caps] + [(limit, channel.name) for limit in own]
     for limit, name in limits:
         used = _used(s, limit, name)
         if used >= limit.most:

@@ -11,6 +11,7 @@ from sop_engine.core.conditions import Condition
 from sop_engine.core.forms import Hours, Length, Limit
 from sop_engine.core.metrics import Metric
 from sop_engine.core.playbook import Flow, Playbook
+from sop_engine.core.rules import Rule
 from sop_engine.core.story import Story
 from sop_engine.core.template import Template
 from sop_engine.core.tiers import Tier
@@ -55,6 +56,9 @@ class Settings:
     never_say: tuple[str, ...] = ()
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     profile: str = ""
+    country: str = "CN"
+    rules: tuple[str, ...] = ()  # shipped sets that are in force
+    minor: Condition | None = None
 
 
 @dataclass(frozen=True, eq=False)  # two projects are the same only if they are one object: so they can be keys of caches
@@ -79,6 +83,7 @@ class Project:
     stories: tuple[Story, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
     hash: str = ""  # of the text of every file
 
     @property

@@ -19,6 +19,7 @@ from sop_engine.language.places import places_of
 from sop_engine.language.playbooks import Playbooks, read_playbooks
 from sop_engine.language.reader import Reader
 from sop_engine.language.report import Place, Report
+from sop_engine.language.rules_of import check_rules, read_rules
 from sop_engine.language.scopes import run_scope
 from sop_engine.language.settings import check_on_reply, read_settings
 from sop_engine.language.stories import read_stories
@@ -89,8 +90,10 @@ def _catalogue(documents: Documents, reader: Reader) -> Project:
     """Everything but templates, flows, stories and notices."""
     named = reader.within(run=run_scope(reader.names))
     check_blueprints(documents, reader)
+    settings = read_settings(documents, reader) or Settings("", "UTC")
     return Project(
-        read_settings(documents, reader) or Settings("", "UTC"),
+        settings,
+        rules=read_rules(documents, settings.rules, reader),
         attributes=read_attributes(documents, reader),
         identities=read_identities(documents, reader),
         events=read_events(documents, reader),
@@ -124,3 +127,4 @@ def _playbooks(documents: Documents, catalogue: Project, reader: Reader) -> tupl
 def _check_whole(project: Project, documents: Documents, report: Report) -> None:
     check_welcomes(project, documents, report)
     check_purposes(project, report)
+    check_rules(project, report)

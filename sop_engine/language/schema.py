@@ -23,6 +23,7 @@ from sop_engine.language.vocabulary import (
     PLAYBOOK,
     PROJECT,
     REPORT,
+    RULE,
     START,
     STEP,
     TAG,
@@ -55,7 +56,7 @@ def json_schema(project: Project | None) -> Schema:
         "attributes": _named({"anyOf": [*types["anyOf"], writer.closed(ATTRIBUTE)]}),
         "identities": _named({"enum": ["public", "private"]}),
         "events": _named({"type": ["object", "array"]}),
-        "rules": {"type": ["object", "array"]},
+        "rules": _named(writer.closed(RULE)),
         "note": _TEXT,
     }
     others = {"not": {"anyOf": [{"required": [kind]} for kind in _DOCUMENTS]}}
