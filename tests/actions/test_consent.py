@@ -9,10 +9,11 @@ from sop_engine.actions.part import merge_by_hand, undo
 from sop_engine.actions.suppressing import keys_of
 from sop_engine.core.consent import Standing
 from sop_engine.core.errors import BadInput, DeliveryError
-from sop_engine.store import consent, suppressions
+from sop_engine.store import consent, measuring, suppressions
 from sop_engine.store.columns import table_of
 from sop_engine.store.consent import Line
 from sop_engine.store.consent_tables import SuppressionRow
+from sop_engine.store.counting import Span
 from sop_engine.store.people import get_id
 from tests.actions.identity_shop import open_shop, two
 from tests.shop import Shop
@@ -168,3 +169,15 @@ def test_what_is_listed_for_a_time_ends_with_it(engine: Engine) -> None:
     put(shop, "phone", PHONE, "sms", "manual", until=shop.at("2025-03-01 10:30"))  # type: ignore[arg-type]
     shop.until("2025-03-01 13:00")
     assert sorted(shop.states()) == ["x:sent", "y:sent"]
+
+
+def test_who_refuses_one_topic_is_no_one_who_left_and_who_refuses_promotion_is(engine: Engine) -> None:
+    shop = begin(engine, "  x: {after: 1h, send: hello}")
+    shop.until("2025-03-01 13:00")
+    span = Span(shop.at("2025-03-01 00:00"), shop.at("2025-03-03 00:00"), 0, 0)
+    counted = []
+    for word in ("sms/offer", "mail/marketing", "sms/marketing"):
+        say(shop, "withdrawn", word)
+        with shop.app.transaction() as tx:
+            counted.append(measuring.refusals(tx, span))
+    assert counted == [[("sms", 1, 0)], [("sms", 1, 0)], [("sms", 1, 1)]]

@@ -12,6 +12,7 @@ from sop_engine.store.engine import open_engine
 from sop_engine.store.migrate import upgrade
 from sop_engine.store.suppressions import Entry
 from tests.cli.conftest import Shop
+from tests.core.test_signed_headers import ALL, mail
 from tests.shop import Shop as Small
 
 
@@ -92,3 +93,19 @@ def test_a_long_list_is_read_batch_by_batch_and_memory_stays_flat(tmp_path: Path
     assert (found.stored, found.repeated, len(peaks)) == (6_000, 0, 12)
     assert max(peaks[6:]) < 1.3 * max(peaks[1:4])
     engine.dispose()
+
+
+def test_a_received_mail_is_examined_and_what_its_signature_lacks_is_named(fresh: Shop) -> None:
+    file = fresh.folder / "received.eml"
+    file.write_bytes(mail(ALL.replace(":list-unsubscribe-post", "")))
+    said = fresh.sop("doctor", "email", file)
+    assert said.code == 1
+    assert said.out.splitlines() == [
+        "FAIL  signature of mail.example.com (k1): h= lacks list-unsubscribe-post",
+        "no signature of mail.example.com covers all it must",
+    ]
+    file.write_bytes(mail(ALL))
+    assert "mail programs will offer the way out" in fresh.ok("doctor", "email", file)
+    assert (
+        fresh.sop("doctor", "email").code == fresh.sop("doctor", "email", "none.eml").code == fresh.sop("doctor", "telex", file).code == 1
+    )

@@ -130,3 +130,20 @@ def test_a_written_text_is_asked_again() -> None:
     rule = Rule("r", must_end_with="R", must_start_with="【{sign}】")
     assert list(broken(rule, "", "【店】a R \n")) == ["it must begin with '【签名】'"]  # a sign has at least two characters
     assert list(broken(rule, "", "【小店】a")) == ["it must end with 'R'"]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "extra", "body", "private"),
+    [
+        ("marketing", "variables: {phone: x}\n", "【小店】{{ phone }}", "phone"),
+        ("service", "variables: {mail: x}\n", "【小店】{{ mail }}", "mail"),
+        ("service", "links: {a: 'https://x.example/?m=a@example.com'}\n", "【小店】{{ link.a }}", "link.a"),
+        ("service", "links: {a: 'https://x.example/?p=13900001234'}\n", "【小店】{{ link.a }}", "link.a"),
+        ("service", "links: {a: 'https://x.example/139000012345'}\nvariables: {wx: x}\n", "【小店】{{ link.a }}{{ wx }}", ""),
+        ("internal", "variables: {phone: x}\n", "{{ phone }}", ""),
+    ],
+)
+def test_a_phone_number_or_mail_address_in_a_text_or_link_is_pointed_out(purpose: str, extra: str, body: str, private: str) -> None:
+    text = GOOD.format(name="t", channel="text", purpose=purpose, more=extra, body=body)
+    found = check({"playbooks/a.yml": HEAD.format(more="country: CN", rules=""), "templates/t.md": text}).problems
+    assert [f"'t' writes {private}: " in p.sentence for p in found if p.code == "SOP731"] == ([True] if private else [])
