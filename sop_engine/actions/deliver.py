@@ -13,6 +13,7 @@ from sop_engine.actions.outcome import Answer, NotBegun, settle
 from sop_engine.actions.pacing import called_account, paced, shares_calls
 from sop_engine.actions.providers import Ask, ask_providers
 from sop_engine.actions.telling import tell, telling
+from sop_engine.actions.unsubscribed_later import apply_kept
 from sop_engine.app import App
 from sop_engine.channels.contract import Channel as Adapter
 from sop_engine.channels.contract import Receipt, call
@@ -47,6 +48,7 @@ def deliver(app: App, hints: Hints, now: datetime) -> int:
     """
     if hold_by_clock(app, hints, now):
         return 0
+    apply_kept(app, now)  # who said "no more" while the database was away is heard before the next intent
     watch = Watch(app, now)
     everything = app.rehearsal is not None or app.lease_clock is None  # nobody waits for a made-up clock
     (account, together), handed = _account(app, hints, now), 0

@@ -8,6 +8,7 @@ from typing import Any
 from sop_engine.actions.end import steps_seen
 from sop_engine.actions.fresh import expired_models
 from sop_engine.actions.halting import halted
+from sop_engine.actions.suppressing import Address, Listed, address_of, suppressed_of
 from sop_engine.app import Work
 from sop_engine.core.circuit import Circuit
 from sop_engine.core.conditions import Facts, Ref
@@ -47,6 +48,8 @@ class Gathered:
     sent: dict[int, list[Sent]] = field(default_factory=dict)
     planned: dict[int, list[Touch]] = field(default_factory=dict)  # other planned touches of the user
     opted_out: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    agreed: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    suppressed: Listed = field(default_factory=dict)
     handed_off: frozenset[int] = frozenset()
     stopped: frozenset[str] = frozenset()
     circuits: dict[str, Circuit] = field(default_factory=dict)  # by account, those that were ever disturbed
@@ -73,7 +76,10 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
     found.sent = touches.counted_of(work.tx, users, since)
     found.planned = touches.planned_of(work.tx, users, work.now + timedelta(days=1))
     ids = list(users)
-    found.opted_out = consent.opt_outs_of(work.tx, ids)
+    stands = consent.standing_of(work.tx, ids)
+    found.opted_out = {user: one.refused for user, one in stands.items()}
+    found.agreed = {user: one.granted for user, one in stands.items()}
+    found.suppressed = suppressed_of(work, _addresses(found))
     found.handed_off = consent.users_handed_off(work.tx, ids)
     found.stopped = halted(work)
     found.circuits = circuits.read(work.tx)
@@ -82,6 +88,19 @@ def gather(work: Work, batch: Sequence[Touch]) -> Gathered:
         grants.lock(work.tx)
         found.given = grants.given(work.tx, ids)
     return found
+
+
+def _addresses(found: Gathered) -> list[Address]:
+    """Every address one of these messages might go to."""
+    listed: list[Address] = []
+    for item in found.items:
+        facts = found.facts.get(item.touch.user_id, {})
+        for name in item.step.send.names() if item.step.send else ():
+            channel = item.project.channels[item.project.template(name, item.person.locale).channel]
+            value = facts.get(channel.to) if channel.to else None
+            if value:
+                listed.append(address_of(item.project, channel, str(value)))
+    return listed
 
 
 def _item(work: Work, touch: Touch, run: Run, person: Person) -> Item | None:
@@ -100,14 +119,17 @@ def _refs(step: Step) -> list[Ref]:
 
 def _longest_cap(project: Project) -> int:
     """The most days any cap looks back, and one more, for the user's date may be another than the project's."""
-    limits = [*project.settings.caps, *(limit for channel in project.channels.values() for limit in channel.caps)]
+    of_channels = (limit for channel in project.channels.values() for limit in channel.caps)
+    limits = [*project.settings.caps, *of_channels, *(limit for rule in project.rules for limit in rule.caps)]
     return max((limit.per.days or (limit.per.exact or timedelta()).days + 1 for limit in limits), default=0) + 1
 
 
 def _names(project: Project, items: Sequence[Item]) -> frozenset[str]:
     """Facts of the user these steps, their texts and their channels read."""
     settings = project.settings
-    names = set(user_names([settings.only])) | {QUIET}
+    names = set(user_names([settings.only, settings.minor])) | {QUIET}
+    if project.rules:  # they go by the country of the phone number
+        names |= {name for name, attribute in project.attributes.items() if attribute.type == "phone"}
     if settings.primary_tier:
         names.add(settings.primary_tier)
     steps = {(i.flow.id, i.run.version, i.step.name): i for i in items}

@@ -28,13 +28,14 @@ from sop_engine.store import grants, metric_values, runs, tallies, versions
 from sop_engine.store import users as store_users
 from sop_engine.store.fits import latest_fits
 from sop_engine.store.scope import Scope
+from sop_engine.store.suppressions import Entry
 
 BATCH = 5_000
 MOST_REASONS = 40  # kinds of mistakes told apart
 MOST_TOUCHED = 100_000  # beyond so many users everybody is computed anew, so that memory stays flat
 UNFINISHED = "import unfinished"  # the mark that levels do not follow from the log yet
 
-Record = UserRecord | EventRecord | str
+Record = UserRecord | EventRecord | str | Entry
 Progress = Callable[[int], None]
 
 
@@ -73,7 +74,7 @@ def import_rows(app: App, source: Source, now: datetime, *, dry_run: bool = Fals
     touched: set[int] | None = set()
     if not dry_run:
         catch_up(app, now)  # midnights gone by happened before these rows came: what they start must not come from history
-    good = _good(source, found)
+    good = good_rows(source, found)
     with app.work(now) as work:
         found.resumed = bool(versions.get_mark(work.tx, UNFINISHED))
         project = work.project
@@ -92,7 +93,8 @@ def import_rows(app: App, source: Source, now: datetime, *, dry_run: bool = Fals
     return found
 
 
-def _good(source: Source, found: Imported) -> Iterator[Record]:
+def good_rows(source: Source, found: Imported) -> Iterator[Record]:
+    """The rows that could be read; the others are counted and handed to `reject`, until there are too many."""
     for row in source.rows:
         found.read += 1
         if not isinstance(row, Rejected):

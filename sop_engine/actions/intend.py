@@ -11,6 +11,7 @@ from sop_engine.actions.giving import Awaited, Given, Purse
 from sop_engine.actions.outcome import Done, finish
 from sop_engine.actions.providers import Ask, note_asks
 from sop_engine.actions.routing import Loads, routes, within_load
+from sop_engine.actions.suppressing import address_of, against
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
 from sop_engine.core.calendar import local_day
@@ -146,6 +147,9 @@ def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situa
         level=level if isinstance(level, str) else None,
         quiet_days=int(quiet) if isinstance(quiet, Decimal) else None,
         opted_out=known.opted_out.get(user, frozenset()),
+        agreed=known.agreed.get(user, frozenset()),
+        silence_agrees=work.app.rehearsal is not None,
+        suppressed=lambda channel, address: against(known.suppressed, address_of(item.project, channel, address)),
         sent=known.sent.get(user, []),
         rivals=_rivals(work, known, item),
         paused=bool(scopes & known.stopped),

@@ -8,9 +8,10 @@ from sop_engine.actions.end import refresh_close
 from sop_engine.actions.together import live_apart
 from sop_engine.actions.unite import unite, unite_all
 from sop_engine.app import Work
+from sop_engine.core.consent import refuses_all
 from sop_engine.core.errors import BadInput, NotFound, Refused
 from sop_engine.store import audit, identities, merge_facts, merge_rows, merges, runs, touches
-from sop_engine.store.consent import opt_outs_of
+from sop_engine.store.consent import opt_outs_of, part_ledgers
 from sop_engine.store.merges import Cause, MergeTold
 from sop_engine.store.people import get_id, lock_users, people, take_turns
 
@@ -92,6 +93,7 @@ def _part(work: Work, merge_id: int, older: int, younger: int, before: dict[str,
     merge_rows.unqueue(work.tx, [older])
     merge_facts.part_facts(work.tx, before, before["members"])
     merge_rows.give_back(work.tx, merge_id, younger)
+    part_ledgers(work.tx, [older, younger], work.now)
     merge_rows.count_for_both(work.tx, older, younger, at)
     _take_up(work, merge_id, [older, younger])
     live_apart(work, [older, younger])
@@ -101,7 +103,7 @@ def _take_up(work: Work, merge_id: int, both: list[int]) -> None:
     """Runs and coupons go on where the merge ended them; what was due meanwhile is over."""
     adopted = merge_rows.noted(work.tx, merge_id, merge_rows.ADOPTED)
     touches.cancel_touches(work.tx, dict.fromkeys(adopted, work.now), "removed")
-    refused = {user for user, channels in opt_outs_of(work.tx, both).items() if "*" in channels}
+    refused = {user for user, channels in opt_outs_of(work.tx, both).items() if refuses_all(channels)}
     ended = runs.get_runs(work.tx, merge_rows.noted(work.tx, merge_id, merge_rows.ENDED))
     again = [run.id for run in ended.values() if run.user_id not in refused]
     merge_rows.open_again(work.tx, again)

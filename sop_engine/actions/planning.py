@@ -14,6 +14,7 @@ from sop_engine.core.differences import Difference, differences
 from sop_engine.core.errors import SopError
 from sop_engine.core.playbook import Flow
 from sop_engine.core.project import Project
+from sop_engine.core.rules import overridden
 from sop_engine.core.story import Story
 from sop_engine.store import versions
 
@@ -37,6 +38,7 @@ class Plan:
     flows: tuple[FlowPlan, ...]
     same: int
     approvals: tuple[str, ...] = ()  # `flow (role)` of each that needs one
+    overrides: tuple[tuple[str, str], ...] = ()  # (shipped rule, why the project changes it)
     slow_tests: Mapping[str, AsDeclared] = field(default_factory=dict)  # by experiment: sizes that take over 90 days to come together
 
     def count(self, kind: str) -> int:
@@ -51,7 +53,7 @@ def plan_of(app: App, project: Project, now: datetime, *, slowly: bool = True) -
         flows = tuple(_flow_plan(app, tx, c, project) for c in changes if c.kind != "same" or c.running)
         slow = slow_tests(tx, project, _tested(project, flows), now)
     needed = tuple(f"{c.flow} ({c.approve_by})" for c in changes if c.approve_by and c.kind in ("new", "changed"))
-    return Plan(flows, sum(c.kind == "same" for c in changes), needed, slow)
+    return Plan(flows, sum(c.kind == "same" for c in changes), needed, tuple(overridden(project)), slow)
 
 
 def _tested(project: Project, flows: Iterable[FlowPlan]) -> list[Declared]:

@@ -1,17 +1,18 @@
 """Notes what a provider's refusal says about a person: the channel is over for them, or one colleague, or one permission."""
 
 from sop_engine.actions.routing import appid_of, corp_of
+from sop_engine.actions.suppressing import unreachable
 from sop_engine.app import Work
 from sop_engine.core.run import Touch
 from sop_engine.core.wecom import WecomPair
-from sop_engine.store import consent, permissions, relations, touches
+from sop_engine.store import permissions, relations, touches
 
 COUNTED = ("oa_subscribe", "mp_subscribe")
 """Channels whose messages each use up a permission."""
 
 
 def note_refusal(work: Work, touch: Touch, reason: str) -> None:
-    """After `user_unreachable`: a pair that is no more, a permission that is used up, else a refusal of the whole channel."""
+    """After `user_unreachable`: a pair that is no more, a permission that is used up, else the address, or the person, as the reason says."""
     said = touches.said_of(work.tx, [touch.id])[touch.id]
     channel = touches.channel_of(work.tx, touch.id)
     if reason == "no_relation" and "@" in said.address:
@@ -19,7 +20,7 @@ def note_refusal(work: Work, touch: Touch, reason: str) -> None:
     elif reason == "no_credit":
         permissions.put(work.tx, appid_of(work, channel), said.address, provider_template_of(work, touch.id), 0)
     else:
-        consent.add_opt_out(work.tx, touch.user_id, channel, work.now, reason)
+        unreachable(work, work.project, touch.user_id, channel, reason)
 
 
 def provider_template_of(work: Work, touch_id: int) -> str:

@@ -1,18 +1,39 @@
 """Writes that somebody must not, or does not want to, be written to any more by a channel."""
 
+from sop_engine.actions.suppressing import address_of as listed_as
+from sop_engine.actions.suppressing import suppress_here
 from sop_engine.app import Work
+from sop_engine.core.errors import BadInput
 from sop_engine.store import consent, whose
 from sop_engine.store import facts as store_facts
 from sop_engine.store.scope import Scope
 
+OF_ADDRESS = {"bounced": "all", "blocked": "all", "complained": "marketing"}
+"""Reasons that are about an address, whoever has it, and what is not sent there any more."""
+
 
 def refuse(work: Work, user_id: int, channel: str, reason: str, address: str = "") -> None:
-    """Nothing more of marketing goes to the user by this channel, and by those that share its account; once, however often it is said.
+    """Nothing more goes to the user, or to the address, by this channel and those that share its account; once, however often it is said.
 
     `reason`: why, in a stored word; `address`: the one that is refused, where it is known.
     """
+    scope = OF_ADDRESS.get(reason)
+    address = address or (address_of(work, user_id, channel) if scope else "")
     for name in _same_account(work, channel):
-        consent.add_opt_out(work.tx, user_id, name, work.now, reason)
+        if not (scope and address and _listed(work, name, address, reason, scope)):
+            consent.add_opt_out(work.tx, user_id, name, work.now, reason)
+
+
+def _listed(work: Work, channel: str, address: str, reason: str, scope: str) -> bool:
+    """Put the address on the list of those that are not written to; False when it is no address of the channel's kind."""
+    known = work.project.channels.get(channel)
+    if known is None:
+        return False
+    try:
+        suppress_here(work, listed_as(work.project, known, address), reason, scope=scope)
+    except BadInput:
+        return False
+    return True
 
 
 def withdraw(work: Work, user_id: int, channel: str, source: str) -> None:

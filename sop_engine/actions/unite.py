@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sop_engine.actions.end import end_runs, flow_of
 from sop_engine.actions.together import live_on
 from sop_engine.app import Work
+from sop_engine.core.consent import refuses_all
 from sop_engine.core.errors import BadInput
 from sop_engine.core.identity import MOST_USERS, Known, Shared, Wait, candidates, older_first
 from sop_engine.core.run import Run
@@ -108,6 +109,7 @@ def unite(work: Work, one: Known, other: Known, cause: Cause, *, may_start: bool
     turn = max(take_turns(work.tx, [older.id, younger.id]).values()) + 1
     made = United(merges.add_merge(work.tx, older, younger, "done", cause), older.id, younger.id)
     before = {"older": merge_facts.snapshot(work.tx, older.id), "younger": merge_facts.snapshot(work.tx, younger.id)}
+    said = consent.standing_of(work.tx, [older.id, younger.id])
     members = sorted(identities.members_of(work.tx, [younger.id])[younger.id] - {younger.id})
     levels = current_levels(work.tx, [younger.id]).get(younger.id, {})
     merge_rows.unqueue(work.tx, [older.id, younger.id])
@@ -120,7 +122,9 @@ def unite(work: Work, one: Known, other: Known, cause: Cause, *, may_start: bool
     merges.forget_waiting(work.tx, older.id)
     merges.forget_waiting(work.tx, younger.id)
     merges.remember_before(work.tx, made.id, {**before, "given": given, "members": members})
-    if "*" in consent.opt_outs_of(work.tx, [older.id]).get(older.id, ()):
+    both = said.get(older.id, consent.NOTHING), said.get(younger.id, consent.NOTHING)
+    consent.unite_ledgers(work.tx, older.id, both, work.now)
+    if refuses_all(consent.opt_outs_of(work.tx, [older.id]).get(older.id, ())):
         sight = runs.runs_in_sight(work.tx, [older.id], work.now).get(older.id, [])
         end_runs(work, [run for run in sight if run.open], "opted_out")
     live_on(work, older.id, levels, may_start=may_start)

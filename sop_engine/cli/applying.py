@@ -107,6 +107,7 @@ def _told(found: "Plan", results: "list[Result]") -> str:
     counts = ", ".join(f"{found.count(kind)} {kind}" for kind in ("changed", "new", "removed"))
     held = f" Stories: {sum(r.ok for r in results)} of {len(results)} hold." if results else ""
     approval = f"needed for {', '.join(found.approvals)}" if found.approvals else "not needed"
+    lines += [f"! the rule {rule} is changed: {why}" for rule, why in found.overrides]
     lines += [f"! {long_told(name, size, 'en')}" for name, size in found.slow_tests.items()]
     return "\n".join([*lines, f"{counts}, {found.same} as they are.{held} Approval: {approval}."])
 

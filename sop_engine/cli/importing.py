@@ -1,4 +1,4 @@
-"""The command `sop import`: users, events and coupon codes from files of many kinds."""
+"""The command `sop import`: users, events, coupon codes and addresses not to write to, from files of many kinds."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -10,6 +10,7 @@ import typer
 from sop_engine.cli.bad_rows import BadRows
 from sop_engine.cli.opening import HERE, Folder, clock, open_database
 from sop_engine.cli.output import AsJson, in_json, many, progress, warn
+from sop_engine.cli.suppressing import read_entries
 from sop_engine.core.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     events = "events"
     codes = "codes"
     redemptions = "redemptions"
+    suppressions = "suppressions"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +48,7 @@ def import_file(
     max_errors: Annotated[int | None, typer.Option("--max-errors", min=0, help="Stop after more bad rows than this.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import history: users, events, codes, or uses of codes.
+    """Import history: users, events, codes, uses of codes, or addresses not to write to.
 
     It starts no flow (but 'existing: enter'), and the same file twice changes nothing. Rows that cannot be read are left out and
     listed in FILE.errors.csv, with their line and the reason; the others are stored.
@@ -58,8 +60,10 @@ def import_file(
       sop import 订单.xlsx --as events --map orders.map.yml
       sop import codes.csv --as codes --pool 回归券
       sop import 核销.csv --as redemptions
+      sop import 拒收名单.csv --as suppressions
     """
     from sop_engine.actions.importing import Source, import_rows
+    from sop_engine.actions.suppress_list import import_suppressions
     from sop_engine.language.tables import open_table
 
     app, now = open_database(project), clock()
@@ -72,7 +76,10 @@ def import_file(
     with BadRows(file) as errors, progress(f"importing {file.name}") as say:
         rows = _rows(table, kind, mapping, catalogue, now)
         source = Source(rows, pool, errors.add, max_errors)
-        found = import_rows(app, source, now, dry_run=dry_run, progress=lambda read: say(f"{read:,} rows"))
+        if kind is Kind.suppressions:
+            found = import_suppressions(app, source, now, dry_run=dry_run, progress=lambda read: say(f"{read:,} rows"))
+        else:
+            found = import_rows(app, source, now, dry_run=dry_run, progress=lambda read: say(f"{read:,} rows"))
     typer.echo(in_json(found_as_json(found)) if as_json else _told(found, kind, dry_run=dry_run))
     errors.tell()
     if found.stopped:
@@ -109,6 +116,10 @@ def _check_pool(kind: Kind, pool: str, project: "Project") -> None:
 def _rows(table: "Table", kind: Kind, mapping: Path | None, project: "Project", now: Any) -> Iterator[Any]:
     from sop_engine.language.mapping import read_events, read_mapping, read_users, unknown_columns
 
+    if kind is Kind.suppressions:
+        if mapping is not None:
+            raise BadInput("addresses need no mapping: they stand in the column 'address', 'phone', 'email' or 'id'.")
+        return read_entries(table)
     if kind is Kind.codes:
         if mapping is not None:
             raise BadInput("codes need no mapping: they stand in the column 'code', or in the only column.")
@@ -155,7 +166,7 @@ def _told(found: "Imported", kind: Kind, *, dry_run: bool) -> str:
     if dry_run:
         lines.append(f"read {found.read:,} · good {found.stored:,} · rejected {found.rejected:,} (nothing was stored)")
     else:
-        again = {"users": "known already", "events": "stored before", "codes": "known already"}[kind.value]
+        again = {"users": "known already", "events": "stored before", "codes": "known already", "suppressions": "listed before"}[kind.value]
         lines.append(f"read {found.read:,} · stored {found.stored:,} · {again} {found.repeated:,} · rejected {found.rejected:,}")
     lines += [f"  rejected {number:,}: {reason}" for reason, number in found.reasons.most_common()]
     lines += [

@@ -73,7 +73,8 @@ def open_engine_of(folder: Path, *, hurried: bool = False) -> "App":
     file = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:///") and not file.exists() and not (folder / "playbooks").is_dir():
         raise BadFile(f"the folder '{folder}' has no 'playbooks' and no database. Name the folder of a project with --project.")
-    app = open_app(settings.model_copy(update={"database_url": url}), hurried=hurried)
+    waiting = str(folder.resolve() / settings.unsubscribe_file)
+    app = open_app(settings.model_copy(update={"database_url": url, "unsubscribe_file": waiting}), hurried=hurried)
     app.host_clock = clock
     _opened.append(app)
     return app

@@ -1,4 +1,4 @@
-"""The command `sop web`: serves health, metrics and the API until it is told to end."""
+"""The command `sop web`: serves health, metrics, the API and the pages behind links in messages, until it is told to end."""
 
 import signal
 import socket
@@ -20,10 +20,11 @@ def web(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="The port; 0 takes any that is free.")] = 8070,
 ) -> None:
-    """Serve the API under /v1, and /healthz, /readyz and /metrics.
+    """Serve the API under /v1, the pages behind links (/u, /c, /t), and /healthz, /readyz and /metrics.
 
-    The API asks for a key ('sop keys'), the other pages ask for nothing: let only your monitoring reach them. It answers also while
-    the database is away (503), and before a project was applied.
+    The API asks for a key ('sop keys') or a signature, the pages behind links for the link itself. Let the public reach these alone,
+    behind a proxy that speaks https; the rest is for your monitoring. It answers also while the database is away, and before a project
+    was applied. What readers say on the pages is never lost: it waits in a file.
 
     \b
     Examples:

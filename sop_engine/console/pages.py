@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sop_engine.actions.telling import tell
 from sop_engine.actions.watching import watch
 from sop_engine.app import App
-from sop_engine.console import link_routes, receipt_routes
+from sop_engine.console import link_routes, receipt_routes, unsubscribe_routes
 from sop_engine.console.benefit_routes import benefit_router
 from sop_engine.console.ingest_routes import ingest_router
 from sop_engine.console.looking import Looking
@@ -61,6 +61,8 @@ def build(app: App, now: Callable[[], datetime] = clock) -> FastAPI:
         return Response(exposition(signs) + receipt_routes.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     link_routes.add_to(web, app, now)
+
+    unsubscribe_routes.add_to(web, app, now)
 
     @web.exception_handler(Exception)
     def unforeseen(_request: Request, error: Exception) -> JSONResponse:

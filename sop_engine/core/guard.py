@@ -1,6 +1,6 @@
 """The last look before a touch is sent: Send, Defer until, or Skip with a reason; the order of the checks is the law."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,11 +9,20 @@ from sop_engine.core.calendar import local_day, midnight, next_open
 from sop_engine.core.catalog import Channel
 from sop_engine.core.circuit import account_of_template
 from sop_engine.core.conditions import Facts, Value, holds
+from sop_engine.core.consent import Standing, agreed, refused
 from sop_engine.core.explain import outcome_reason
 from sop_engine.core.forms import Hours, Limit
 from sop_engine.core.playbook import Flow, Step
 from sop_engine.core.project import Project
+from sop_engine.core.rules import Rule, country_of, rules_for
 from sop_engine.core.template import Template
+
+Suppressions = Callable[[Channel, str], Sequence[tuple[str, str]]]
+
+
+def _nothing(_channel: Channel, _address: str) -> Sequence[tuple[str, str]]:
+    return ()
+
 
 WAITS = ("hours", "cap", "priority", "ceiling", "paused", "handoff", "expired")
 A_DAY = 5  # counted messages of one user on one local day, over all playbooks, whatever the caps allow: more is a mistake
@@ -71,7 +80,10 @@ class Situation:
     variant: str | None = None
     level: str | None = None  # of the primary tier
     quiet_days: int | None = None  # local days since the last activity
-    opted_out: frozenset[str] = frozenset()  # channels, or *
+    opted_out: frozenset[str] = frozenset()  # refusals that stand: channels, *, or CHANNEL/TOPIC
+    agreed: frozenset[str] = frozenset()  # permissions that stand, in the same words
+    silence_agrees: bool = False  # in rehearsals: the users of a story have agreed to what they never spoke of
+    suppressed: Suppressions = _nothing  # by channel and address: (scope, reason) of each entry of the list
     sent: Sequence[Sent] = ()
     rivals: int = 0  # marketing touches of higher priority, planned for the user's local day
     paused: bool = False
@@ -162,10 +174,10 @@ def _message(s: Situation) -> Send | Skip:
 
 def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
     channel = s.project.channels[template.channel]
-    refused = template.purpose != "internal" and bool(s.opted_out & {channel.name, "*"})
-    if refused and (channel.name in s.opted_out or template.purpose == "marketing"):
-        return Skip("opted_out")
     address = "" if channel.to is None else s.facts.get(channel.to)
+    forbidden = _forbidden(s, template, channel, str(address or ""))
+    if forbidden is not None:
+        return forbidden
     route = s.routes.get(template.name, "")
     if address is None or (channel.to is not None and address == ""):
         return Skip("no_channel", f"{channel.to} is unknown")
@@ -175,6 +187,29 @@ def _deliverable(s: Situation, template: Template, word: str) -> Send | Skip:
     if missing is not None:
         return Skip("unknown", f"'{missing}' is unknown")
     return route if isinstance(route, Skip) else Send(template, channel, route or str(address), word)
+
+
+def _forbidden(s: Situation, template: Template, channel: Channel, address: str) -> Skip | None:
+    """Whether we may not speak to this person here: the address is on the list, or they refused; nothing binds a word to a colleague."""
+    if template.purpose == "internal":
+        return None
+    listed = s.suppressed(channel, address)
+    why = next((reason for scope, reason in listed if scope == "all" or template.purpose == "marketing"), None)
+    if why is not None:
+        return Skip("suppressed", why)
+    stands = Standing(s.opted_out, s.agreed)
+    if refused(stands, channel.name, template.purpose, template.content_type):
+        return Skip("opted_out")
+    for rule in _rules(s, channel, template.purpose):
+        if rule.consent == "explicit" and not s.silence_agrees and not agreed(stands, channel.name, template.content_type):
+            return Skip("no_consent", rule.id)
+        if rule.refuse_if == "minor" and s.project.settings.minor is not None and holds(s.project.settings.minor, s.facts):
+            return Skip("minor", rule.id)
+    return None
+
+
+def _rules(s: Situation, channel: Channel, purpose: str) -> tuple[Rule, ...]:
+    return rules_for(s.project, channel, purpose, country_of(s.project, s.facts)) if s.project.rules else ()
 
 
 def _waits(s: Situation, found: Send) -> Defer | None:
@@ -199,6 +234,7 @@ def _waits(s: Situation, found: Send) -> Defer | None:
 def open_hours(s: Situation, channel: Channel, purpose: str) -> list[Hours]:
     """The windows a message must be inside of: the channel's own, and for marketing the project's."""
     windows = [channel.hours] if channel.hours else []
+    windows += [rule.hours for rule in _rules(s, channel, purpose) if rule.hours is not None]
     return [*windows, s.project.settings.hours] if purpose == "marketing" else windows
 
 
@@ -210,7 +246,8 @@ def _closed(s: Situation, windows: list[Hours]) -> Defer | None:
 
 
 def _cap(s: Situation, channel: Channel) -> Defer | None:
-    limits = [(limit, None) for limit in s.project.settings.caps] + [(limit, channel.name) for limit in channel.caps]
+    own = [*channel.caps, *(limit for rule in _rules(s, channel, "marketing") for limit in rule.caps)]
+    limits = [(limit, None) for limit in s.project.settings.caps] + [(limit, channel.name) for limit in own]
     for limit, name in limits:
         used = _used(s, limit, name)
         if used >= limit.most:

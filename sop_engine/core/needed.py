@@ -31,7 +31,7 @@ def needed(project: Project, story: Story) -> Project:
 def _of_project(project: Project) -> Iterator[str]:
     settings = project.settings
     yield from user_names(
-        [settings.only, *(c.needs for c in project.channels.values()), *(t.when for t in project.tags.values() if t.inside)]
+        [settings.only, settings.minor, *(c.needs for c in project.channels.values()), *(t.when for t in project.tags.values() if t.inside)]
     )
     yield from filter(None, (settings.primary_tier, *(c.to for c in project.channels.values())))
     if settings.on_reply:

@@ -13,6 +13,7 @@ from sop_engine.core.ingest_map import Foreign
 from sop_engine.core.links import LinkRules
 from sop_engine.core.metrics import Metric
 from sop_engine.core.playbook import Flow, Playbook
+from sop_engine.core.rules import Rule
 from sop_engine.core.story import Story
 from sop_engine.core.template import Template
 from sop_engine.core.tiers import Tier
@@ -60,6 +61,9 @@ class Settings:
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     profile: str = ""
     links: LinkRules = field(default_factory=LinkRules)
+    country: str = "CN"
+    rules: tuple[str, ...] = ()  # shipped sets that are in force
+    minor: Condition | None = None
 
 
 @dataclass(frozen=True, eq=False)  # two projects are the same only if they are one object: so they can be keys of caches
@@ -85,6 +89,7 @@ class Project:
     stories: tuple[Story, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
     hash: str = ""  # of the text of every file
 
     @property

@@ -12,7 +12,7 @@ _FACTS = frozenset({"attribute", "metric", "tag", "tier", "tier_before", "tier_d
 
 def conditions_of(project: Project) -> Iterator[Condition | Term]:
     """Every condition and formula of the project."""
-    found: list[Condition | Term | None] = [project.settings.only]
+    found: list[Condition | Term | None] = [project.settings.only, project.settings.minor]
     found += [e.where for e in project.events.values()]
     for metric in project.metrics.values():
         found += [metric.where, metric.only, metric.formula]

@@ -14,6 +14,7 @@ from sop_engine.language.lint_flows import lint_flows
 from sop_engine.language.lint_levels import lint_levels
 from sop_engine.language.lint_places import Lint
 from sop_engine.language.lint_surveys import lint_surveys
+from sop_engine.language.lint_texts import lint_texts
 from sop_engine.language.lint_tiers import lint_tiers
 from sop_engine.language.lint_time import lint_time
 from sop_engine.language.report import Path, Place, Report
@@ -28,7 +29,7 @@ _THINGS = {
 
 
 def lint(project: Project, places: Mapping[Path, Place], report: Report, *, today: date | None = None) -> None:
-    """Add the messages 702 to 728 that need the whole project (701 comes with the step; 502, 507, 708, 709, 716 with the template).
+    """Add the messages 702 to 731 that need the whole project (701 comes with the step; 502, 507, 708, 709, 716 with the template).
 
     The project has no errors. `today` is the local date from which the calendar must still hold; without it only flows
     with a date of their own are asked. 722 needs stored fits: see `lint_fits`.
@@ -44,6 +45,7 @@ def lint(project: Project, places: Mapping[Path, Place], report: Report, *, toda
     lint_conditions(found)
     lint_time(found)
     lint_surveys(found)
+    lint_texts(found)
     _unused(found)
 
 

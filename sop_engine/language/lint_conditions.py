@@ -40,6 +40,7 @@ def _levels(tier: Tier, never: set[Path], lint: Lint) -> None:
 
 def _conditions(lint: Lint) -> Placed:
     yield ("project", "only"), lint.project.settings.only
+    yield ("project", "minor"), lint.project.settings.minor
     yield from _of_catalogue(lint.project)
     for tier in lint.project.tiers.values():
         yield ("tier", tier.name, "only"), tier.only

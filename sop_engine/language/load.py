@@ -20,6 +20,7 @@ from sop_engine.language.places import places_of
 from sop_engine.language.playbooks import Playbooks, read_playbooks
 from sop_engine.language.reader import Reader
 from sop_engine.language.report import Place, Report
+from sop_engine.language.rules_of import check_rules, read_rules
 from sop_engine.language.scopes import run_scope
 from sop_engine.language.settings import check_on_reply, read_settings
 from sop_engine.language.stories import read_stories
@@ -49,7 +50,7 @@ def check(files: Mapping[str, str], *, lints: bool = True, released: bool = Fals
     catalogue = replace(catalogue, templates=read_templates(texts, catalogue, report, names=reader.names, released=released))
     playbooks, project = _playbooks(documents, catalogue, reader)
     if not report.has_errors():
-        _check_whole(project, documents, report)
+        _check_whole(project, documents, report, released)
     if report.has_errors():
         return Checked(None, tuple(report.sorted()))
     project = replace(project, hash=hash_of(files))
@@ -93,8 +94,10 @@ def _catalogue(documents: Documents, reader: Reader) -> Project:
     """Everything but templates, flows, stories and notices."""
     named = reader.within(run=run_scope(reader.names))
     check_blueprints(documents, reader)
+    settings = read_settings(documents, reader) or Settings("", "UTC")
     return Project(
-        read_settings(documents, reader) or Settings("", "UTC"),
+        settings,
+        rules=read_rules(documents, settings.rules, reader),
         attributes=read_attributes(documents, reader),
         identities=read_identities(documents, reader),
         events=read_events(documents, reader),
@@ -126,6 +129,8 @@ def _playbooks(documents: Documents, catalogue: Project, reader: Reader) -> tupl
     return playbooks, project
 
 
-def _check_whole(project: Project, documents: Documents, report: Report) -> None:
+def _check_whole(project: Project, documents: Documents, report: Report, released: bool) -> None:
     check_welcomes(project, documents, report)
     check_purposes(project, report)
+    if not released:
+        check_rules(project, report)

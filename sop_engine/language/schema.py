@@ -26,6 +26,7 @@ from sop_engine.language.vocabulary import (
     PLAYBOOK,
     PROJECT,
     REPORT,
+    RULE,
     START,
     STEP,
     TAG,
@@ -60,7 +61,7 @@ def json_schema(project: Project | None) -> Schema:
         "identities": _named({"enum": ["public", "private"]}),
         "events": _named({"type": ["object", "array"]}),
         "ingest": _named({"anyOf": [writer.names_of_events(), writer.closed(INGEST), writer.closed(INGEST_IDENTIFY)]}),
-        "rules": {"type": ["object", "array"]},
+        "rules": _named(writer.closed(RULE)),
         "note": _TEXT,
     }
     others = {"not": {"anyOf": [{"required": [kind]} for kind in _DOCUMENTS]}}

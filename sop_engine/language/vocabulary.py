@@ -28,6 +28,7 @@ COLLECTIONS = (
     "attributes", "identities", "events", "metrics", "tags", "goals", "calendars", "channels", "benefits", "rules", "alerts", "reports",
     "ingest",
 )  # fmt: skip
+SHIPPED_RULES = ("cn",)
 TYPES = ("text", "number", "flag", "date", "phone", "email")
 BENEFIT_KINDS = ("generated", "uploaded", "shared", "entitlement", "external")
 FIELD_TYPES = ("text", "number", "flag", "date")
@@ -56,6 +57,31 @@ PROJECT = {
     "links": Key(RAW, note="链接：是否跟踪、哪些域名 · which links are followed through us"),
     "profiles": Key(RAW, note="维度清单 · dimensions that rules may read"),
     "profile": Key(RAW, note="选用哪个维度清单 · the profile in use"),
+    "country": Key(TEXT, note="项目所在国家 · where users are whose phone number does not say it"),
+    "rules": Key(many(one_of(*SHIPPED_RULES)), note="启用哪套法规与平台规则 · shipped rules that are in force"),
+    "minor": Key(cond("user"), note="谁是未成年人 · who is a minor"),
+    "note": _note,
+}
+RULE_WHEN = {
+    "channel": Key(TEXT, note="渠道名、sms 或适配器 · name of a channel, sms, or an adapter"),
+    "country": Key(TEXT, note="国家 · CN"),
+    "purpose": Key(one_of("marketing", "service", "internal"), note="用途"),
+}
+RULE = {
+    "when": Key(RAW, note="管哪些消息 · which messages it is about"),
+    "must_start_with": Key(TEXT, note="开头 · {sign} 为任意签名"),
+    "must_end_with": Key(TEXT, note="结尾"),
+    "subject_starts_with": Key(many(TEXT), note="标题开头 · one of these"),
+    "hours": Key(HOURS, note="时段 · sent only inside"),
+    "never_outside": Key(HOURS, note="任何情况下不得超出 · hours may not be moved beyond"),
+    "caps": Key(many(LIMIT), note="频次上限 · marketing only"),
+    "consent": Key(one_of("explicit", "implied"), note="explicit：须明示同意 · silence is a refusal"),
+    "refuse_if": Key(one_of("minor"), note="未成年人不发"),
+    "must_offer": Key(one_of("opt_out"), note="须能退订 · a visible way out"),
+    "headers": Key(many(one_of("List-Unsubscribe", "List-Unsubscribe-Post")), note="邮件头"),
+    "purposes": Key(many(one_of("marketing", "service", "internal")), note="只能承载的用途 · what the channel may carry"),
+    "override": Key(TEXT, note="为何改动内置规则 · why a shipped rule is changed"),
+    "off": Key(FLAG, note="停用 · not in force"),
     "note": _note,
 }
 LINKS = {

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
         HIDDEN, description="what tills and providers sign uses of codes with, by commas, the current one first; or file:PATH"
     )
     check_key: Secret = Field(HIDDEN, description="what whoever asks whether a code is valid must show; empty: nobody may; or file:PATH")
+    unsubscribe_file: str = Field(
+        "unsubscribed.jsonl", description="where withdrawals wait while the database takes none; of the web and the workers the same file"
+    )
     smtp_host: str = Field("", description="the mail server that mails are handed to")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port: 587 with starttls, 465 with implicit")
     smtp_tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="encryption; none is for this machine only")

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
 
+from sop_engine.core.consent import ANY, MARKETING
 from sop_engine.core.project import Project
 from sop_engine.core.records import EventRecord
 from sop_engine.store.columns import table_of
@@ -158,7 +159,8 @@ def levels_at_assignment(tx: Connection, trial: Trial, model: str) -> dict[int, 
 def first_opt_outs(tx: Connection, trial: Trial) -> dict[int, list[datetime]]:
     """By user: when they refused a channel, or everything."""
     found: dict[int, list[datetime]] = {}
-    for user, at in tx.execute(_of_assigned(trial, select(opt_outs.c.user_id, opt_outs.c.at), opt_outs.c.user_id)):
+    o = opt_outs.c
+    for user, at in tx.execute(_of_assigned(trial, select(o.user_id, o.at).where(o.topic.in_((ANY, MARKETING))), opt_outs.c.user_id)):
         if at <= trial.as_of:
             found.setdefault(user, []).append(at)
     return found

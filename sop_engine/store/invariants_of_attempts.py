@@ -57,7 +57,11 @@ def _after_opt_out() -> str:
     return (
         "SELECT 'attempt ' || a.id || ' of user ' || a.user_id AS subject FROM opt_outs o JOIN attempts a ON a.user_id = o.user_id "
         "AND a.turn > o.turn JOIN touches t ON t.id = a.touch_id "
-        "WHERE t.purpose <> 'internal' AND (o.channel = a.channel OR (o.channel = '*' AND t.purpose = 'marketing'))"
+        "WHERE t.purpose <> 'internal' AND ((o.channel = a.channel AND o.topic = '*') OR (t.purpose = 'marketing' "
+        "AND o.channel IN (a.channel, '*') AND o.topic IN ('*', 'marketing', t.content_type))) "
+        "AND NOT EXISTS (SELECT 1 FROM consents g WHERE g.user_id = o.user_id AND g.state = 'granted' AND g.at > o.at "
+        "AND g.channel IN (a.channel, o.channel) AND (g.topic = o.topic OR (g.topic IN ('marketing', t.content_type) AND o.topic <> "
+        "t.content_type)))"
     )
 
 

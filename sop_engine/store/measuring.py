@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
 
+from sop_engine.core.consent import ANY, MARKETING
 from sop_engine.core.project import BUILT_IN_EVENTS
 from sop_engine.store.columns import table_of
 from sop_engine.store.counting import Span
@@ -55,12 +56,19 @@ def deliveries(tx: Connection, span: Span) -> list[tuple[str, str, int, int, int
     return [(row[0], row[1], int(row[2]), int(row[3]), int(row[4])) for row in rows]
 
 
+def left_in(o: Any, span: Span) -> ColumnElement[bool]:
+    """Rows of `opt_outs` of a period that refuse all promotion of their channel, and not one topic alone."""
+    return and_(o.topic.in_((ANY, MARKETING)), o.at >= span.start, o.at < span.end)
+
+
 def refusals(tx: Connection, span: Span) -> list[tuple[str, int, int]]:
     """(channel, users reached, users of them who blocked or refused this channel or everything in the window)."""
     joined, _, inside = _delivered(span)
     o = opt_outs.c
     refused = exists().where(
-        o.user_id == touches.c.user_id, or_(o.channel == touches.c.channel, o.channel == "*"), o.at >= span.start, o.at < span.end
+        o.user_id == touches.c.user_id,
+        or_(o.channel == touches.c.channel, o.channel == "*"),
+        left_in(o, span),
     )
     users = func.count(func.distinct(touches.c.user_id))
     left = func.count(func.distinct(case((refused, touches.c.user_id))))

@@ -18,7 +18,7 @@ users, former, identities = table_of(UserRow), table_of(FormerUserRow), table_of
 NAMED: Mapping[Table, tuple[str, ...]] = {
     table_of(TagRow): ("tag",),
     table_of(OverrideRow): ("name",),
-    table_of(OptOutRow): ("channel",),
+    table_of(OptOutRow): ("channel", "topic"),
     table_of(AssignmentRow): ("experiment",),
     table_of(PlacementRow): ("model",),
     identities: ("attribute", "value"),

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, liter
 
 from sop_engine.core.uniting import Coupon
 from sop_engine.store.columns import table_of
+from sop_engine.store.consent_tables import ConsentRow
 from sop_engine.store.dialect import dialect, run
 from sop_engine.store.feed_tables import FeedRow
 from sop_engine.store.identity_tables import CountedBesideRow, MovedRow
@@ -22,7 +23,7 @@ events, set_aside = table_of(EventRow), table_of(SetAsideRow)
 beside = table_of(CountedBesideRow)
 
 TABLES: tuple[Table, ...] = (
-    attempts, *(table_of(r) for r in (EventRow, RunRow, TouchRow, GrantRow, OutboxRow, TaskRow, RefusedStartRow, FeedRow))
+    attempts, *(table_of(r) for r in (EventRow, RunRow, TouchRow, GrantRow, OutboxRow, TaskRow, RefusedStartRow, FeedRow, ConsentRow))
 )  # fmt: skip
 """Attempts first: they are found by the touches they are of."""
 

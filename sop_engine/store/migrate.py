@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 from sop_engine.core.errors import Refused
 from sop_engine.store import (
     benefit_tables,
+    consent_tables,
     feed_tables,
     identity_tables,
     inbox_tables,
@@ -35,6 +36,7 @@ ROOMS_WITH_TABLES = (
     ingest_tables,
     wechat_tables,
     inbox_tables,
+    consent_tables,
     benefit_tables,
     link_tables,
     feed_tables,

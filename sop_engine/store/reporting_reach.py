@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
 from sop_engine.store.cohorts import moves, users
 from sop_engine.store.counting import Span
-from sop_engine.store.measuring import events, opt_outs, receipts, runs, touches
+from sop_engine.store.measuring import events, left_in, opt_outs, receipts, runs, touches
 from sop_engine.store.measuring_effort import STANDING, grants, tasks
 from sop_engine.store.reporting import MOST, levels_at
 
@@ -98,7 +98,7 @@ def blocks(tx: Connection, span: Span, model: str) -> dict[str, int]:
     now, o = levels_at(model, span.last_day, "now"), opt_outs.c
     joined = opt_outs.outerjoin(now, now.c.user_id == o.user_id)
     level = func.coalesce(now.c.level, "")
-    statement = select(level, func.count(func.distinct(o.user_id))).select_from(joined).where(o.at >= span.start, o.at < span.end)
+    statement = select(level, func.count(func.distinct(o.user_id))).select_from(joined).where(left_in(o, span))
     return {row[0]: int(row[1]) for row in tx.execute(statement.group_by(level))}
 
 

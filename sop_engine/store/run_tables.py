@@ -195,11 +195,12 @@ class PoolCodeRow(SQLModel, table=True):
 
 
 class OptOutRow(SQLModel, table=True):
-    """A user refused a channel, or everything (`*`)."""
+    """A refusal that stands by the ledger of consents: of a channel or of all (`*`), about a topic or about all."""
 
     __tablename__ = "opt_outs"
     user_id: int = user_column(primary=True)
     channel: str = Field(primary_key=True)
+    topic: str = Field(default="*", primary_key=True, sa_column_kwargs={"server_default": "*"})
     at: datetime = instant()
     source: str = ""
     turn: int | None = None  # the user's turn at which it was stored: no intent of a later turn may go against it

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_,
 from sop_engine.store.cohorts import moves
 from sop_engine.store.columns import table_of
 from sop_engine.store.counting import Span
-from sop_engine.store.measuring import opt_outs, receipts, runs, touches
+from sop_engine.store.measuring import left_in, opt_outs, receipts, runs, touches
 from sop_engine.store.measuring_effort import STANDING, grants, tasks
 from sop_engine.store.tables import UserRow
 
@@ -69,7 +69,7 @@ def refusals(tx: Connection, span: Span, only: Only) -> tuple[int, int]:
     came, t, o = receipts.alias("came"), touches.c, opt_outs.c
     joined = touches.join(came, and_(came.c.touch_id == t.id, came.c.kind == "delivered"))
     inside = and_(t.state == "sent", t.purpose == "marketing", came.c.at >= span.start, came.c.at < span.end, *_only(only))
-    refused = exists().where(o.user_id == t.user_id, or_(o.channel == t.channel, o.channel == "*"), o.at >= span.start, o.at < span.end)
+    refused = exists().where(o.user_id == t.user_id, or_(o.channel == t.channel, o.channel == "*"), left_in(o, span))
     counts = (func.count(func.distinct(t.user_id)), func.count(func.distinct(case((refused, t.user_id)))))
     row = tx.execute(select(*counts).select_from(joined).where(inside)).one()
     return int(row[0]), int(row[1])

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sop_engine.core.catalog import Channel
+from sop_engine.core.catalog import Attribute, Channel
 from sop_engine.core.conditions import Always, Ref
 from sop_engine.core.forms import Hours, Length, Limit, Moment
 from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, look
 from sop_engine.core.playbook import Choice, Flow, Start, Step
 from sop_engine.core.project import Project, Settings
+from sop_engine.core.rules import Rule
 from sop_engine.core.template import Template
 from sop_engine.core.tiers import Level, Tier
 
@@ -59,6 +60,11 @@ def channel(s: Situation, **changes: object) -> Situation:
     return replace(s, project=replace(s.project, channels={**s.project.channels, "sms": changed}))
 
 
+def ruled(s: Situation, rule: Rule) -> Situation:
+    """The situation in a project with one more rule."""
+    return replace(s, project=replace(s.project, rules=(*s.project.rules, rule)))
+
+
 def required(s: Situation) -> Situation:
     """The text needs a name that nobody knows."""
     text = replace(s.project.templates["hi"]["zh-CN"], variables=(("name", None),))
@@ -72,7 +78,10 @@ ORDER: list[tuple[str, Callable[[Situation], Situation]]] = [
     ("excluded", lambda s: set_up(s, only=NO)),
     ("suppressed", lambda s: replace(set_up(s, primary_tier="stage"), level="silent")),
     ("stale", lambda s: replace(set_up(s, stale_after=Length(days=21)), quiet_days=21)),
+    ("suppressed", lambda s: replace(s, suppressed=lambda _channel, _address: [("marketing", "complained")])),
     ("opted_out", lambda s: replace(s, opted_out=frozenset({"sms"}))),
+    ("no_consent", lambda s: ruled(s, Rule("asks", purpose="marketing", consent="explicit"))),
+    ("minor", lambda s: set_up(ruled(s, Rule("adults", purpose="marketing", refuse_if="minor")), minor=YES)),
     ("no_channel", lambda s: replace(s, facts={})),
     ("needs", lambda s: channel(s, needs=NO)),
     ("unknown", required),
@@ -106,7 +115,7 @@ def test_each_alone_is_enough_and_without_any_it_is_sent(reason: str, spoil: Cal
 
 
 SERVICE = replace(STEP, send=Choice((("", ("bill",)),)))
-PASSES = {"excluded", "suppressed", "stale", "hours", "cap", "ceiling"}
+PASSES = {"no_consent", "minor", "excluded", "suppressed", "stale", "hours", "cap", "ceiling"}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +124,66 @@ PASSES = {"excluded", "suppressed", "stale", "hours", "cap", "ceiling"}
 def test_a_service_message_passes_what_is_for_marketing_only(reason: str, spoil: Callable[[Situation], Situation]) -> None:
     found = look(spoil(situation(step=SERVICE)))
     assert isinstance(found, Send) is (reason in PASSES)
+
+
+def test_a_service_message_minds_only_what_is_listed_for_all_messages_and_a_task_for_a_colleague_nothing() -> None:
+    for_all = situation(step=SERVICE, suppressed=lambda channel, address: [("all", f"{channel.name} {address}")])
+    assert look(for_all) == Skip("suppressed", "bill: suppressed (sms 138)")
+    internal = replace(for_all.project.templates["bill"]["zh-CN"], purpose="internal")
+    project_ = replace(for_all.project, templates={**for_all.project.templates, "bill": {"zh-CN": internal}})
+    assert isinstance(look(replace(for_all, project=project_, opted_out=frozenset({"*", "sms"}))), Send)
+
+
+def test_an_address_that_is_listed_is_left_alone_and_the_next_channel_tried() -> None:
+    both = replace(STEP, send=Choice((("", ("hi", "letter")),)))
+    found = look(situation(step=both, suppressed=lambda channel, _: [("all", "bad_address")] if channel.name == "sms" else []))
+    assert isinstance(found, Send)
+    assert found.channel == MAIL
+
+
+def test_a_refusal_of_one_topic_leaves_the_others_and_a_narrower_permission_stands() -> None:
+    about = replace(project().templates["hi"]["zh-CN"], content_type="offers")
+    s = situation()
+    s = replace(s, project=replace(s.project, templates={**s.project.templates, "hi": {"zh-CN": about}}))
+    reasons = [
+        getattr(look(replace(s, opted_out=frozenset(refused), agreed=frozenset(agreed))), "reason", "")
+        for refused, agreed in (
+            ({"sms/offers"}, ()), ({"*/offers"}, ()), ({"sms/news"}, ()), ({"mail"}, ()), ({"sms/marketing"}, ()),
+            ({"*"}, {"sms"}), ({"*"}, {"sms/offers"}), ({"*"}, {"sms/news"}), ({"sms/offers"}, {"sms"}),
+        )
+    ]  # fmt: skip
+    assert reasons == ["opted_out", "opted_out", "", "", "opted_out", "", "", "opted_out", "opted_out"]
+
+
+def test_where_consent_must_be_explicit_silence_and_another_topic_are_none() -> None:
+    asked = ruled(situation(), Rule("asks", channel="sms", consent="explicit"))
+    assert look(asked) == Skip("no_consent", "hi: no_consent (asks)")
+    given = [isinstance(look(replace(asked, agreed=frozenset({word}))), Send) for word in ("sms", "*", "sms/marketing", "mail", "sms/x")]
+    assert given == [True, True, True, False, False]
+    assert isinstance(look(replace(asked, silence_agrees=True)), Send)
+
+
+@pytest.mark.parametrize(
+    ("phone", "country", "sent"),
+    [("13800000001", "CN", False), ("13800000001", "GB", False), ("+447700900123", "CN", True), ("", "CN", False)],
+)
+def test_a_rule_of_a_country_goes_by_the_phone_number_and_else_by_the_project(phone: str, country: str, sent: bool) -> None:
+    s = ruled(situation(facts={"tel": phone, "phone": "138"}), Rule("cn", country="CN", consent="explicit"))
+    s = set_up(replace(s, project=replace(s.project, attributes={"tel": Attribute("tel", "phone")})), country=country)
+    assert isinstance(look(s), Send) is sent
+
+
+def test_hours_and_caps_of_a_rule_bind_marketing_and_a_rule_that_is_off_nothing() -> None:
+    night = Rule("night", channel="sms", purpose="marketing", hours=Hours(13 * 60, 14 * 60), caps=(Limit(Decimal(1), Length(days=30)),))
+    found = look(ruled(situation(), night))
+    assert isinstance(found, Defer)
+    assert (found.reason, found.until) == ("hours", NOW + timedelta(hours=1))
+    before = [Sent(NOW - timedelta(days=20), (NOW - timedelta(days=20)).toordinal(), "sms")]
+    capped = look(ruled(situation(sent=before, now=NOW + timedelta(hours=1)), night))
+    assert isinstance(capped, Defer)
+    assert capped.reason == "cap"
+    assert isinstance(look(ruled(situation(), replace(night, off=True))), Send)
+    assert isinstance(look(ruled(situation(step=SERVICE), night)), Send)
 
 
 def test_a_win_back_flow_reaches_the_silent_and_the_stale() -> None:

@@ -33,8 +33,8 @@ def page() -> str:
     """The page as Markdown."""
     lines = [
         "# Golden users in the shipped models\n",
-        f"The {len(golden_users().users)} users of `tests/golden/users.yml` on {golden_users().clock:%Y-%m-%d}, placed by the shipped library;",
-        "cut points are fitted to them. `python -m tests.golden` writes this page, and a test holds it.\n",
+        f"The {len(golden_users().users)} users of `tests/golden/users.yml` on {golden_users().clock:%Y-%m-%d},",
+        "placed by the shipped library; cut points are fitted to them. `python -m tests.golden` writes this page, and a test holds it.\n",
         "| model | level | users |",
         "|---|---|---|",
     ]

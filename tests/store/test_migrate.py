@@ -112,3 +112,17 @@ def test_tasks_that_were_open_before_they_were_escalated_know_their_channel(empt
     with empty.begin() as tx:
         found = {row.key: row.channel for row in tx.execute(text("SELECT key, channel FROM tasks"))}
     assert found == {"a": "desk", "b": None, "c": None}
+
+
+def test_refusals_of_before_become_lines_of_the_ledger_and_stand_for_every_topic(empty: Engine) -> None:
+    with empty.begin() as tx:
+        command.upgrade(config_for(tx), "0007")
+    with empty.begin() as tx:
+        tx.execute(text("INSERT INTO opt_outs (user_id, channel, at, source, turn) VALUES (7, 'sms', '2025-03-01 02:00:00', 'reply', 3)"))
+    upgrade(empty)
+    with empty.connect() as connection:
+        assert [tuple(r) for r in connection.execute(text("SELECT user_id, channel, topic, source, turn FROM opt_outs"))] == [
+            (7, "sms", "*", "reply", 3)
+        ]
+        lines = connection.execute(text("SELECT user_id, channel, topic, state, source, turn FROM consents"))
+        assert [tuple(r) for r in lines] == [(7, "sms", "*", "withdrawn", "reply", 3)]
