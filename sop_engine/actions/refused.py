@@ -12,7 +12,7 @@ COUNTED = ("oa_subscribe", "mp_subscribe")
 
 
 def note_refusal(work: Work, touch: Touch, reason: str) -> None:
-    """After `user_unreachable`: a pair that is no more, a permission that is used up, else the address, or the person, as the reason says."""
+    """After `user_unreachable`: a pair that is no more, a permission that is used up, else the address or the person."""
     said = touches.said_of(work.tx, [touch.id])[touch.id]
     channel = touches.channel_of(work.tx, touch.id)
     if reason == "no_relation" and "@" in said.address:

@@ -15,12 +15,10 @@ from sop_engine.language.vocabulary import (
     CHANNEL,
     EXPERIMENT,
     GOAL,
-    HISTORY,
     INGEST,
     INGEST_IDENTIFY,
     INPUT,
     LEVEL,
-    LINE,
     LINKS,
     METRIC,
     PLAYBOOK,
@@ -30,10 +28,10 @@ from sop_engine.language.vocabulary import (
     START,
     STEP,
     TAG,
-    TEST,
     TIER,
     TYPES,
 )
+from sop_engine.language.vocabulary_of_stories import HISTORY, LINE, TEST
 
 Schema = dict[str, Any]
 _DOCUMENTS = {"project": PROJECT, "tier": TIER, "playbook": PLAYBOOK, "blueprint": BLUEPRINT, "test": TEST}

@@ -12,7 +12,8 @@ from sop_engine.language.reader import Reader
 from sop_engine.language.report import did_you_mean
 from sop_engine.language.source import List, Map, Node
 from sop_engine.language.values import event_values, settings
-from sop_engine.language.vocabulary import ENDS, HISTORY, LINE, LINE_KINDS, SKIPS, START_REFUSALS, TEST
+from sop_engine.language.vocabulary import ENDS
+from sop_engine.language.vocabulary_of_stories import HISTORY, LINE, LINE_KINDS, SKIPS, START_REFUSALS, TEST
 
 _EXPECTED = ("channel", "template", "benefit", "void", "text")
 _WITH = {"times": ("event",), "with": ("event",), "because": ("skip",), **dict.fromkeys(_EXPECTED, ("expect",))}

@@ -9,7 +9,7 @@ class Defect:
 
     number: int
     was: str
-    tests: tuple[str, ...] = ()
+    tests: tuple[str, ...]
 
 
 OWN = "channels/test_defects.py::"
@@ -24,8 +24,16 @@ DEFECTS = (
             "faults/test_stop_races.py::test_f50_no_intent_is_committed_after_a_stop_it_has_not_seen",
         ),
     ),
-    Defect(3, "due messages are put together: all texts to all customers"),
-    Defect(4, "a poll for results ignores the customer and the second page"),
+    Defect(
+        3,
+        "due messages are put together: all texts to all customers",
+        ("channels/test_wecom_customer.py::test_defect_3_one_call_for_each_step_text_and_colleague_to_those_who_are_due_for_it",),
+    ),
+    Defect(
+        4,
+        "a poll for results ignores the customer and the second page",
+        ("channels/test_wecom_customer.py::test_defect_4_every_customer_has_a_status_of_their_own_on_all_pages",),
+    ),
     Defect(
         5,
         "what belongs to leaving a level is done in one mode of sending only",
@@ -48,8 +56,19 @@ DEFECTS = (
             "actions/test_sending.py::test_a_hint_delivered_twice_or_from_an_earlier_claim_sends_nothing",
         ),
     ),
-    Defect(8, "a request is acknowledged, then processed, and the error is swallowed"),
-    Defect(9, "one customer less of a colleague ends every run and rewrites finished ones"),
+    Defect(
+        8,
+        "a request is acknowledged, then processed, and the error is swallowed",
+        (
+            "console/test_receipt_routes.py::test_while_the_database_is_away_nothing_is_acknowledged",
+            "console/test_receipt_routes.py::test_what_is_acknowledged_is_applied_by_the_next_beat_if_the_process_dies",
+        ),
+    ),
+    Defect(
+        9,
+        "one customer less of a colleague ends every run and rewrites finished ones",
+        ("actions/test_wecom.py::test_defect_9_a_customer_who_removes_one_colleague_is_written_to_by_the_other_and_runs_go_on",),
+    ),
     Defect(
         10,
         "slots that are over are made for customers who were there before",
@@ -89,20 +108,30 @@ DEFECTS = (
         ),
     ),
     Defect(16, "a guard the wrong way round finds nobody", (f"{OWN}test_all_who_fit_are_reached_and_nobody_else_also_after_a_change",)),
-    Defect(17, "codes as text are compared with numbers, and a token is never fetched anew"),
-    Defect(18, "a refused token is fetched again and again, by all at once"),
-    Defect(19, "two apps of one company overwrite each other's token"),
-    Defect(20, "two customers in one second are taken for a repeat"),
+    Defect(
+        17,
+        "codes as text are compared with numbers, and a token is never fetched anew",
+        ("channels/test_wecom_customer.py::test_defect_17_codes_are_numbers_in_typed_tables_so_a_dead_token_is_replaced",),
+    ),
+    Defect(
+        18,
+        "a refused token is fetched again and again, by all at once",
+        (
+            "channels/test_wecom_customer.py::test_defect_18_a_token_that_is_refused_again_is_fetched_once_and_no_more",
+            "store/test_tokens.py::test_while_one_renews_it_the_others_use_the_old_token",
+        ),
+    ),
+    Defect(
+        19,
+        "two apps of one company overwrite each other's token",
+        ("channels/test_wecom_customer.py::test_defect_19_two_apps_of_one_corporation_have_two_tokens",),
+    ),
+    Defect(
+        20,
+        "two customers in one second are taken for a repeat",
+        (
+            "channels/test_wecom_events.py::test_defect_20_two_customers_in_one_second_are_two_and_a_repeat_is_one",
+            "console/test_receipt_routes.py::test_two_reports_in_one_second_about_one_user_are_two",
+        ),
+    ),
 )
-
-GAPS = {
-    3: "one call for each step, text and sender, to those who are due: with WeCom",
-    4: "four states, for each customer, on all pages: with WeCom",
-    8: "stored, then acknowledged; failures can be replayed: with receipts",
-    9: "a refusal for the pair, runs that ended untouched: with WeCom",
-    17: "typed tables of codes: with WeCom and the Official Account",
-    18: "once, and by one for all: with WeCom and the Official Account",
-    19: "the key of a token holds the secret's hash: with WeCom and the Official Account",
-    20: "the hash of the leaf; two in one second are two: with receipts",
-}
-"""Defects of what is not here yet, with what will exclude them."""

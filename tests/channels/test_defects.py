@@ -1,4 +1,4 @@
-"""Holds that each of twenty known defects is excluded by a test that exists, or stands in the list of gaps; and some of these tests."""
+"""Holds that each of twenty known defects is excluded by a test that exists; and some of these tests."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from sop_engine.actions.composing import key_of
 from sop_engine.language import forms
-from tests.channels.defects import DEFECTS, GAPS
+from tests.channels.defects import DEFECTS
 from tests.shop import Shop, keys
 from tests.test_house import ROOT, tree_of
 
@@ -43,9 +43,8 @@ def test_every_test_that_excludes_a_defect_exists() -> None:
     assert [(number, file, name) for number, file, name in named if name not in set(functions(file))] == []
 
 
-def test_every_defect_is_excluded_or_is_a_gap_and_none_is_both() -> None:
-    assert [d.number for d in DEFECTS] == list(range(1, 21))
-    assert {d.number for d in DEFECTS if not d.tests} == set(GAPS)
+def test_every_defect_is_excluded_by_a_test() -> None:
+    assert [d.number for d in DEFECTS if d.tests] == list(range(1, 21))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from sop_engine.core.consent import STATES
 from sop_engine.core.suppression import REASONS
 from sop_engine.language.load import check
 from sop_engine.language.rules_of import shipped
-from sop_engine.language.vocabulary import RULE, SKIPS
+from sop_engine.language.vocabulary import RULE
+from sop_engine.language.vocabulary_of_stories import SKIPS
 from tests.shipped.library import files
 
 PAGE = (Path(__file__).parents[2] / "docs" / "consent.md").read_text("utf-8")
