@@ -99,7 +99,7 @@ class Watch:
     """How long a delivery has been going on, and what time it is meanwhile."""
 
     def __init__(self, app: App, begun_at: datetime) -> None:
-        self._app, self._begun_at, self._begun = app, begun_at, app.stopwatch()
+        self._app, self.begun_at, self._begun = app, begun_at, app.stopwatch()
         self._moves = app.settings.sending == "live" and app.lease_clock is not None and app.rehearsal is None
 
     @property
@@ -110,7 +110,7 @@ class Watch:
     @property
     def now(self) -> datetime:
         """The moment; a made-up clock stands still, and so does one that waits for no provider."""
-        return self._begun_at + self.spent if self._moves else self._begun_at
+        return self.begun_at + self.spent if self._moves else self.begun_at
 
     @property
     def patience_s(self) -> float:

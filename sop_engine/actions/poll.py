@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sop_engine.actions.deliver import Watch
 from sop_engine.actions.hear_back import apply_waiting, keep
 from sop_engine.actions.telling import tell
 from sop_engine.app import App
@@ -35,11 +36,11 @@ def poll_due(app: App, now: datetime) -> int:
     A channel whose provider does not answer is asked again at the next look, from where it stopped. What nobody has said anything
     about after the last time is marked `no_receipt`; it stays sent.
     """
-    asked = 0
+    asked, watch = 0, Watch(app, now)
     for channel in _polled(app, now):
         try:
             for number in range(len(POLLS)):
-                asked += _ask_all(app, channel, number, now)
+                asked += _ask_all(app, channel, number, watch)
         except (DeliveryError, Refused) as error:
             tell("not_polled", level="warning", channel=channel.name, reason=getattr(error, "reason", "configuration"))
     if asked:
@@ -53,10 +54,10 @@ def _polled(app: App, now: datetime) -> list[Channel]:
     return [one for one in listed if app.capability(one).receipts in ("poll", "both") and hasattr(app.adapter(one), "poll")]
 
 
-def _ask_all(app: App, channel: Channel, number: int, now: datetime) -> int:
-    """Ask after all messages of a channel for this time; how many there were."""
-    asked = 0
-    while True:
+def _ask_all(app: App, channel: Channel, number: int, watch: Watch) -> int:
+    """Ask after all messages of a channel for this time, as long as others need not wait for it; how many there were."""
+    asked, now = 0, watch.begun_at
+    while watch.spent < app.ladder.begin:
         with app.transaction() as tx:
             look = _look(inbox.polled(tx, channel.name).get(number), number, now)
             batch = inbox.sent_between(tx, channel.name, look.span, look.after, BATCH, FINAL)
@@ -65,7 +66,8 @@ def _ask_all(app: App, channel: Channel, number: int, now: datetime) -> int:
         _remember(app, channel, look, batch, now)
         asked += len(batch)
         if len(batch) < BATCH:
-            return asked
+            break
+    return asked
 
 
 def _look(until: tuple[datetime, int] | None, number: int, now: datetime) -> _Look:
@@ -95,6 +97,8 @@ def _ask(app: App, channel: Channel, batch: Sequence[Sent], now: datetime) -> No
         if error.kind != "permanent":
             raise
         return  # it will not tell about these, however often it is asked
+    except Exception as error:  # other channels are asked, and messages go out
+        raise DeliveryError("unknown", "crashed", type(error).__name__) from error
     keep(app, channel.name, facts, now)
 
 

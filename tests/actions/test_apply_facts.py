@@ -1,8 +1,6 @@
 """What a report means: which message, which receipt, which event, and what is not sent any more; each once, whoever reports it."""
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -11,80 +9,12 @@ from sop_engine.actions import apply_facts
 from sop_engine.actions.hear_back import apply_waiting, keep
 from sop_engine.actions.ingest import record_events
 from sop_engine.app import Work
-from sop_engine.channels.contract import Capability, Fact, Message
+from sop_engine.channels.contract import Fact, Message
 from sop_engine.core.errors import DeliveryError
-from sop_engine.store import consent, inbox, permissions, touches
-from sop_engine.store.columns import table_of
-from sop_engine.store.people import get_id
-from sop_engine.store.tables import EventRow
-from tests.shop import Shop
+from sop_engine.store import inbox, permissions, touches
+from tests.actions.test_two_workers import at_once
+from tests.reported_shop import MAILED, MAILS, NO_ANSWER, Askable, Told
 from tests.shop_project import CATALOGUE, Scripted
-
-FLOW = """
-playbook: p
-intent: cultivate
-start: {event: cart}
-goal: buys
-again: always
-steps:
-  hi: {at: now, send: hello}
-  then: {after: 1h, send: again, when: not step.hi.opened}
-"""
-MAILS = CATALOGUE.replace("mail: {via: outbox, to: mail, needs: mail_ok}", "mail: {via: email, to: mail}\n  news: {via: email, to: mail}")
-MAILED = "playbook: p\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {at: now, send: hello_mail}\n"
-NO_ANSWER = DeliveryError("unknown", "no_answer")
-
-
-@dataclass
-class Askable(Scripted):
-    """Could be asked, and says that nothing was taken."""
-
-    capability = Capability(ask="sure")
-
-    def ask(self, _handed: Any) -> None:
-        """Nothing is known of it."""
-
-
-class Told:
-    """A shop, and a provider that reports to it."""
-
-    def __init__(self, engine: Engine, *, flow: str = FLOW, catalogue: str = CATALOGUE, channel: str = "sms", **more: Any) -> None:
-        self.provider = more.pop("provider", None) or Scripted()
-        self.channel = channel
-        self.shop = Shop(engine, start="2025-03-01 10:00", channels={channel: self.provider}, **more)
-        self.shop.apply(flow, catalogue=catalogue)
-        self.number = 0
-
-    def send(self, user: str = "u1", **given: Any) -> str:
-        self.shop.event(self.shop.user(user, **given), "cart")
-        return self.provider.handed[-1].key
-
-    def hear(self, kind: str, **fact: Any) -> None:
-        """A report is stored and applied."""
-        self.number += 1
-        told = Fact(kind=kind, event_key=fact.pop("event_key", f"e{self.number}"), at=fact.pop("at", self.shop.now), **fact)
-        keep(self.shop.app, self.channel, [told], self.shop.now)
-        apply_waiting(self.shop.app, self.shop.now)
-
-    def ended(self) -> list[tuple[str, str]]:
-        """(state, note) of every report."""
-        with self.shop.app.transaction() as tx:
-            return [(row.state, row.note) for row in tx.execute(select(inbox.inbox).order_by(inbox.inbox.c.id))]
-
-    def receipts(self) -> list[str]:
-        with self.shop.app.transaction() as tx:
-            return sorted(row.kind for row in tx.execute(select(touches.receipts)))
-
-    def events(self, user: str = "u1") -> list[tuple[str, dict[str, Any]]]:
-        events = table_of(EventRow)
-        with self.shop.app.transaction() as tx:
-            mine = select(events.c.kind, events.c.fields).where(events.c.user_id == get_id(tx, user), events.c.kind != "cart")
-            return [(row.kind, row.fields) for row in tx.execute(mine.order_by(events.c.id))]
-
-    def refused(self, user: str = "u1") -> frozenset[str]:
-        with self.shop.app.transaction() as tx:
-            one = get_id(tx, user)
-            return consent.opt_outs_of(tx, [one]).get(one, frozenset())
 
 
 @pytest.fixture
@@ -264,3 +194,16 @@ def test_what_is_over_is_forgotten_after_a_month_and_what_waits_is_not(told: Tol
         assert inbox.forget(tx, told.shop.now) == 0
         assert inbox.forget(tx, told.shop.now + timedelta(seconds=1)) == 1
     assert [state for state, _ in told.ended()] == ["parked"]
+
+
+@pytest.mark.server
+def test_two_who_apply_at_the_same_time_apply_each_report_once(postgres: Engine) -> None:
+    told = Told(postgres)
+    facts = []
+    for n in range(6):
+        key = told.send(f"u{n}")
+        facts += [Fact(kind="replied", event_key=f"{n}.{m}", at=told.shop.now, key=key, text="hello") for m in range(3)]
+    keep(told.shop.app, "sms", facts, told.shop.now)
+    assert at_once([lambda: apply_waiting(told.shop.app, told.shop.now)] * 3) == []
+    assert [kind for n in range(6) for kind, _ in told.events(f"u{n}")] == ["replied"] * 18
+    assert set(told.ended()) == {("applied", "")}

@@ -25,7 +25,7 @@ class Silent(Scripted):
     capability = Capability(receipts="poll")
     asked: list[list[str]] = field(default_factory=list)
     says: str = ""
-    error: DeliveryError | None = None
+    error: Exception | None = None
 
     def poll(self, handed: Sequence[Handed]) -> Sequence[Fact]:
         """What is known about these."""
@@ -84,6 +84,16 @@ def test_a_provider_that_does_not_answer_is_asked_from_where_it_stopped(memory: 
     assert look(shop, 1) == 0
     provider.error = None
     assert look(shop, 2) == 1
+
+
+def test_a_channel_that_breaks_while_it_asks_stops_no_beat(memory: Engine) -> None:
+    provider = Silent(error=ZeroDivisionError())
+    shop = shop_of(memory, provider)
+    shop.jump("2025-03-01 10:01")
+    shop.event("u1", "cart")
+    assert shop.states() == ["hi:sent"] * 2
+    provider.error = None
+    assert look(shop, 2) == 2
 
 
 def test_what_a_provider_refuses_to_tell_is_left_and_the_next_time_comes(memory: Engine) -> None:
