@@ -17,7 +17,7 @@ from sop_engine.store.counting import Span
 from sop_engine.store.people import get_id
 from tests.actions.identity_shop import open_shop, two
 from tests.shop import Shop
-from tests.shop_project import Scripted
+from tests.shop_project import CATALOGUE, Scripted
 
 pytestmark = pytest.mark.slow
 
@@ -181,3 +181,30 @@ def test_who_refuses_one_topic_is_no_one_who_left_and_who_refuses_promotion_is(e
         with shop.app.transaction() as tx:
             counted.append(measuring.refusals(tx, span))
     assert counted == [[("sms", 1, 0)], [("sms", 1, 0)], [("sms", 1, 1)]]
+
+
+def ruled(engine: Engine, rules: str) -> Shop:
+    """A shop elsewhere with rules for people of China, and two of them, one abroad."""
+    shop = Shop(engine, start="2025-03-01 10:00", project={"country": "GB"})
+    shop.apply(FLOW + "  x: {after: 1h, send: hello}", catalogue=f"{CATALOGUE}---\nrules: {{{rules}}}\n")
+    for user, phone in (("u1", PHONE), ("abroad", "+447700900123")):
+        shop.user(user, phone=phone)
+        shop.event(user, "cart")
+    return shop
+
+
+def test_silence_is_a_refusal_where_a_rule_asks_for_consent_and_a_permission_ends_it(engine: Engine) -> None:
+    shop = ruled(engine, "asks: {when: {country: CN, purpose: marketing}, consent: explicit}")
+    shop.until("2025-03-01 13:00")
+    assert (shop.states("u1"), shop.states("abroad")) == (["x:skipped:no_consent"], ["x:sent"])
+    say(shop, "granted", "sms/marketing")
+    shop.event("u1", "cart")
+    shop.until("2025-03-01 15:00")
+    assert shop.states("u1")[-1] == "x:sent"
+
+
+def test_a_written_text_that_breaks_a_rule_of_the_readers_country_is_not_sent(engine: Engine) -> None:
+    shop = ruled(engine, "ends: {when: {channel: sms, country: CN}, must_end_with: reply R}")
+    shop.until("2025-03-01 13:00")
+    assert (shop.states("u1"), shop.states("abroad")) == (["x:skipped:render"], ["x:sent"])
+    assert "ends: it must end with 'reply R'" in shop.touches("u1")[0].detail

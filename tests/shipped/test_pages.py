@@ -28,6 +28,8 @@ SECTIONS = {
     "CALENDAR": ["Calendars"],
     "CHANNEL": ["Channels"],
     "BENEFIT": ["Benefits"],
+    "RULE": ["Rules"],
+    "RULE_WHEN": ["Rules"],
     "METRIC": ["Metrics"],
     "TIER": ["Tiers"],
     "FLOW": ["Flow"],
