@@ -147,6 +147,8 @@ def tell_uses(app: App, now: datetime) -> int:
     """Record the event of every use that was applied and is not in the timeline yet: a crash between the two loses none; how many."""
     with app.transaction() as tx:
         waiting = redemptions.in_state(tx, "taken")
+        if not waiting:
+            return 0
         owners = {row.id: _owner(tx, row) for row in waiting}
     told = [record for row in waiting if (record := _event(row, owners[row.id])) is not None]
     failed: Sequence[str] = ()
