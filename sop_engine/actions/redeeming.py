@@ -88,6 +88,9 @@ def _use(work: Work, report: Report, grant: Any, again: bool) -> Taken:
     event = f"redeem:{report.event}"
     used = grants.use(work.tx, grant.id, at, event=event, order=report.order_id, arrived=True)
     if used is None:
+        twin = redemptions.get(work.tx, report.event)
+        if twin is not None and twin.state in ("taken", "accepted"):
+            return Taken("duplicate", _flags(twin.flags))  # the same report, at the same moment
         fresh = grants.get_grant(work.tx, grant.id)
         return _answer(work, report, _why_not(report, fresh), again)
     flags = _what_is_odd(work, report, used)
