@@ -114,8 +114,8 @@ PLANTS = (
     Plant(
         "code released on unclear",
         "sop_engine/actions/outcome.py",
-        'elif row["state"] in ("failed", "planned"):',
-        'elif row["state"] in ("failed", "planned", "unknown"):',
+        'if row["state"] in ("failed", "planned")]',
+        'if row["state"] in ("failed", "planned", "unknown")]',
         ("tests/actions/test_gifts.py::test_a_code_whose_message_may_have_arrived",),
     ),
     Plant(
