@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from sop_engine.store.benefit_tables import RedemptionRow
+from sop_engine.store.benefit_tables import OPEN_USES, RedemptionRow
 from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 
@@ -58,7 +58,7 @@ def is_order_of(tx: Connection, grant_id: int, order_id: str, kind: str) -> bool
 def in_state(tx: Connection, state: str, limit: int = 500) -> list[Row[Any]]:
     """Reports that wait, the oldest first."""
     c = redemptions.c
-    return list(tx.execute(select(redemptions).where(c.state == state).order_by(c.received_at, c.id).limit(limit)))
+    return list(tx.execute(select(redemptions).where(OPEN_USES, c.state == state).order_by(c.received_at, c.id).limit(limit)))
 
 
 def parked_reversals(tx: Connection, code: str, order_id: str) -> list[Row[Any]]:

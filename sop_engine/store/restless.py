@@ -2,13 +2,14 @@
 
 from sqlalchemy import Connection, or_, select
 
-from sop_engine.store.asked_benefits import OPEN, asked
+from sop_engine.store.asked_benefits import asked
+from sop_engine.store.benefit_tables import OPEN_ASKED, OPEN_USES
 from sop_engine.store.grants import grants
 from sop_engine.store.redemptions import redemptions
 
 _OVER = select(grants.c.id).where(grants.c.tied.is_not(None), grants.c.state.in_(("expired", "voided"))).exists()
-_TOLD = select(redemptions.c.id).where(redemptions.c.state.in_(("parked", "taken"))).exists()
-_ASKED = select(asked.c.id).where(asked.c.state.in_(OPEN)).exists()
+_TOLD = select(redemptions.c.id).where(OPEN_USES).exists()
+_ASKED = select(asked.c.id).where(OPEN_ASKED).exists()
 
 
 def restless(tx: Connection) -> bool:

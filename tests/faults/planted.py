@@ -29,7 +29,7 @@ class Plant:
 
 
 _SAME = 'owner = {r.id: r.user_id for r in tx.execute(_HELD, {"ids": epochs, "state": state}) if epochs[r.id] == r.epoch}'
-_INTEND, _CALL = "made.extend(intend(work, queued) if queued else [])", "answers = call_channels(app, intents, watch)"
+_INTEND, _CALL = "made.extend(intend(work, queued, asks) if queued else [])", "answers = call_channels(app, intents, watch)"
 FENCING, CRASHES = "tests/faults/test_fencing.py", "tests/faults/test_crash_schedules.py"
 PLANTS = (
     Plant("epoch check", "sop_engine/store/queue.py", _SAME, _SAME.replace(" if epochs[r.id] == r.epoch", ""), (f"{FENCING}::test_f10",)),
