@@ -22,6 +22,7 @@ from sop_engine.actions.tending import tend_benefits
 from sop_engine.app import App
 from sop_engine.core.calendar import midnight
 from sop_engine.store import queue, runs, touches
+from sop_engine.store.restless import restless
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ def beat(app: App, now: datetime, enqueue: Enqueue | None = None) -> Beat:
     while True:
         more = release_due(app, now, enqueue or (lambda hints, _lane: deliver(app, hints, now)))
         with app.work(now) as work:
-            ended = close_finished(work)
+            ended, waiting = close_finished(work), restless(work.tx)
         released, closed = released + more, closed + ended
         if not more and not ended:
-            tend_benefits(app, now)
+            if waiting:
+                tend_benefits(app, now)
             close_periods(app, now)
             feed(app, now)
             return Beat(caught_up.swept, caught_up.refreshed, started, released, closed, rescued, lost, settled)

@@ -88,6 +88,9 @@ def _use(work: Work, report: Report, grant: Any, again: bool) -> Taken:
     event = f"redeem:{report.event}"
     used = grants.use(work.tx, grant.id, at, event=event, order=report.order_id, arrived=True)
     if used is None:
+        twin = redemptions.get(work.tx, report.event)
+        if twin is not None and twin.state in ("taken", "accepted"):
+            return Taken("duplicate", _flags(twin.flags))  # the same report, at the same moment
         fresh = grants.get_grant(work.tx, grant.id)
         return _answer(work, report, _why_not(report, fresh), again)
     flags = _what_is_odd(work, report, used)
@@ -147,6 +150,8 @@ def tell_uses(app: App, now: datetime) -> int:
     """Record the event of every use that was applied and is not in the timeline yet: a crash between the two loses none; how many."""
     with app.transaction() as tx:
         waiting = redemptions.in_state(tx, "taken")
+        if not waiting:
+            return 0
         owners = {row.id: _owner(tx, row) for row in waiting}
     told = [record for row in waiting if (record := _event(row, owners[row.id])) is not None]
     failed: Sequence[str] = ()

@@ -38,7 +38,7 @@ def benefits(ctx: typer.Context, project: Folder = HERE, as_json: AsJson = False
         given = grants.benefit_costs(work.tx)
         found, low = owed(work), low_stocks(work)
         pools = tallies.pool_counts(work.tx)
-        asked, reports = asked_benefits.counts(work.tx), redemptions.counts(work.tx)
+        asked, reports, public = asked_benefits.counts(work.tx), redemptions.counts(work.tx), redemptions.shared_uses(work.tx)
         currency = work.project.settings.currency
     stock = [{"pool": name, "kind": kind, "size": size, "taken": taken, "low": low.get(name, "")}
              for name, (kind, size, taken) in pools.items()]  # fmt: skip
@@ -46,9 +46,12 @@ def benefits(ctx: typer.Context, project: Folder = HERE, as_json: AsJson = False
     parts = [_owed(by, rows, currency) for by, rows in found.items()] if given else ["no benefit was given yet"]
     parts += [_pool(one) for one in stock]
     parts += [f"coupons of {one['provider']}: {one['many']:,} {one['state']}" for one in coupons]
+    parts += [f"public code {code}: used {many(number, 'time')}" for code, number in sorted(public.items())]
     if reports:
         parts.append("reports of uses: " + ", ".join(f"{number:,} {word}" for word, number in sorted(reports.items())))
-    show({"given": given, "owed": found, "pools": stock, "coupons": coupons, "reports": reports}, as_json, "\n".join(parts))
+    show(
+        {"given": given, "owed": found, "pools": stock, "coupons": coupons, "reports": reports, "public": public}, as_json, "\n".join(parts)
+    )
 
 
 def _owed(by: str, rows: "Sequence[Owed]", currency: str) -> str:

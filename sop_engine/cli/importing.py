@@ -111,6 +111,11 @@ def _check_pool(kind: Kind, pool: str, project: "Project") -> None:
         raise BadInput(f"codes go into a pool: name it with --pool. It can be: {', '.join(sorted(pools)) or 'none yet'}.")
     if pool and pool not in pools:
         raise NotFound(f"no benefit has the pool '{pool}'.{did_you_mean(pool, sorted(pools))}")
+    closed = next((b for b in project.benefits.values() if b.pool == pool and b.kind in ("generated", "external")), None)
+    if pool and closed is not None:
+        raise BadInput(
+            f"the codes of '{closed.name}' are not uploaded: it is 'kind: {closed.kind}'. Write 'kind: uploaded', or leave it out."
+        )
 
 
 def _rows(table: "Table", kind: Kind, mapping: Path | None, project: "Project", now: Any) -> Iterator[Any]:

@@ -144,6 +144,8 @@ class _OneStep:
         benefit = next((n for n in used if n.startswith("benefit.")), None)
         if benefit:
             self._check_given(item, benefit, keys, give)
+        if "benefit.code" in used and give is not None:
+            self._check_code(item, give)
         for name in dict.fromkeys(n for n in used if n.startswith("event.")):
             self._check_event(item, name)
 
@@ -155,6 +157,12 @@ class _OneStep:
             kind = "variant" if give.by == "variant" else "word"
             for missing in (k for k in keys if give.pick(k) is None):
                 self.reader.error(item, 504, f"{writes} to {kind} '{missing}'.")
+
+    def _check_code(self, item: Text, give: Choice) -> None:
+        known = self.around.catalogue.benefits
+        without = next((n for n in give.names() if n in known and known[n].holds == "entitlement"), None)
+        if without is not None:
+            self.reader.error(item, 504, f"template '{item.value}' writes 'benefit.code', but '{without}' is an entitlement and has none.")
 
     def _check_event(self, item: Text, name: str) -> None:
         at = self.values.get("at")

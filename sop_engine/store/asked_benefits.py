@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
-from sop_engine.store.benefit_tables import AskedBenefitRow
+from sop_engine.store.benefit_tables import OPEN_ASKED, AskedBenefitRow
 from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 from sop_engine.store.run_tables import GrantRow, TouchRow
@@ -54,8 +54,8 @@ def settle(tx: Connection, now: datetime) -> int:
         touches.c.state.in_(("sent", "skipped", "cancelled")), and_(touches.c.state == "failed", touches.c.reason != "outcome_unknown")
     )
     ended = select(touches.c.id).where(touches.c.id == c.touch_id, over).exists()
-    tx.execute(update(asked).where(c.state == "issued", held).values(state="kept"))
-    lost = c.state.in_(("unknown", "issued")), ended, ~held, ~maybe
+    tx.execute(update(asked).where(OPEN_ASKED, c.state == "issued", held).values(state="kept"))
+    lost = OPEN_ASKED, c.state.in_(("unknown", "issued")), ended, ~held, ~maybe
     return tx.execute(update(asked).where(*lost).values(state="voiding", look_at=now)).rowcount
 
 
@@ -69,7 +69,7 @@ def take_back(tx: Connection, given: Sequence[tuple[int, str]], now: datetime) -
 def voiding(tx: Connection, now: datetime, limit: int) -> list[Row[Any]]:
     """Coupons that are to be taken back and whose time to be tried has come."""
     c = asked.c
-    return list(tx.execute(select(asked).where(c.state == "voiding", c.look_at <= now).order_by(c.look_at, c.id).limit(limit)))
+    return list(tx.execute(select(asked).where(OPEN_ASKED, c.state == "voiding", c.look_at <= now).order_by(c.look_at, c.id).limit(limit)))
 
 
 def voided(tx: Connection, key: str) -> None:
@@ -79,7 +79,7 @@ def voided(tx: Connection, key: str) -> None:
 
 def any_open(tx: Connection) -> bool:
     """Whether any coupon is neither kept nor gone."""
-    return tx.execute(select(asked.c.id).where(asked.c.state.in_(OPEN)).limit(1)).first() is not None
+    return tx.execute(select(asked.c.id).where(OPEN_ASKED).limit(1)).first() is not None
 
 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:

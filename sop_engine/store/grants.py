@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from sop_engine.core.grant_states import ACTS, COUNTED
 from sop_engine.store.bulk import among
@@ -41,6 +41,12 @@ class NewGrant:
     kind: str = "code"
     worth: Decimal | None = None
     sets: Mapping[str, Any] | None = None
+
+
+def _may(act: str) -> ColumnElement[bool]:
+    """Whether a grant is in a state in which this may happen; one state alone is compared by `=`, so that partial indexes serve."""
+    first, *others = ACTS[act].before
+    return grants.c.state.in_((first, *others)) if others else grants.c.state == first
 
 
 def lock(tx: Connection) -> None:
@@ -116,7 +122,7 @@ def add_grant(tx: Connection, new: NewGrant) -> int:
 
 def issue(tx: Connection, touch_ids: Sequence[int], at: datetime) -> list[Row[Any]]:
     """Reserved grants of these touches become issued: their messages were accepted. The grants, whole rows."""
-    mine = and_(among(grants.c.touch_id), grants.c.state.in_(ACTS["issue"].before))
+    mine = and_(among(grants.c.touch_id), _may("issue"))
     tied = case((grants.c.kind == "entitlement", "attribute"), (grants.c.kind == "external", "provider"), else_=None)
     values = {"state": ACTS["issue"].after, "issued_at": at, "tied": tied}
     return list(tx.execute(update(grants).where(mine).values(values).returning(grants), {"ids": touch_ids}))
@@ -131,7 +137,7 @@ def prolong(tx: Connection, until: Mapping[int, datetime]) -> None:
 
 def release(tx: Connection, touch_ids: Sequence[int]) -> None:
     """Reserved grants of these touches are given back: nothing was sent, and their codes are free again."""
-    mine, ids = and_(among(grants.c.touch_id), grants.c.state.in_(ACTS["release"].before)), {"ids": touch_ids}
+    mine, ids = and_(among(grants.c.touch_id), _may("release")), {"ids": touch_ids}
     for row in tx.execute(select(grants.c.pool, grants.c.code).where(mine, grants.c.kind == "code"), ids).all():
         give_back(tx, row.pool, row.code)
     tx.execute(update(grants).where(mine).values(state=ACTS["release"].after), ids)
@@ -152,7 +158,7 @@ def give_back(tx: Connection, pool: str, code: str) -> None:
 
 def void_unused(tx: Connection, run_ids: Sequence[int], benefit: str | None = None) -> int:
     """Void issued, unused benefits of these runs; how many."""
-    statement = update(grants).where(grants.c.run_id.in_(run_ids), grants.c.state.in_(ACTS["void"].before))
+    statement = update(grants).where(grants.c.run_id.in_(run_ids), _may("void"))
     if benefit is not None:
         statement = statement.where(grants.c.benefit == benefit)
     return tx.execute(statement.values(state=ACTS["void"].after)).rowcount
@@ -160,7 +166,7 @@ def void_unused(tx: Connection, run_ids: Sequence[int], benefit: str | None = No
 
 def void(tx: Connection, grant_id: int) -> bool:
     """Void one unused benefit; False when it is used, over or taken back already."""
-    mine = grants.c.id == grant_id, grants.c.state.in_(ACTS["void"].before)
+    mine = grants.c.id == grant_id, _may("void")
     return bool(tx.execute(update(grants).where(*mine).values(state=ACTS["void"].after)).rowcount)
 
 
@@ -171,7 +177,7 @@ def list_over(tx: Connection, now: datetime) -> list[Row[Any]]:
 
 def expire(tx: Connection, now: datetime) -> int:
     """Issued benefits whose time is over become expired; how many."""
-    over = and_(grants.c.state.in_(ACTS["expire"].before), grants.c.expires_at <= now)
+    over = and_(_may("expire"), grants.c.expires_at <= now)
     return tx.execute(update(grants).where(over).values(state=ACTS["expire"].after)).rowcount
 
 
@@ -220,7 +226,7 @@ def use(
 
 def reverse(tx: Connection, grant_id: int, order: str) -> Row[Any] | None:
     """The order in which a benefit was used is taken back: it may be used again; None when another order, or none, used it."""
-    mine = grants.c.id == grant_id, grants.c.state.in_(ACTS["reverse"].before), grants.c.used_order == order
+    mine = grants.c.id == grant_id, _may("reverse"), grants.c.used_order == order
     values = {"state": ACTS["reverse"].after, "used_at": None, "used_event": None, "used_order": None}
     return tx.execute(update(grants).where(*mine).values(values).returning(grants)).first()
 

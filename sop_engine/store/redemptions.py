@@ -5,9 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
-from sop_engine.store.benefit_tables import RedemptionRow
+from sop_engine.store.benefit_tables import OPEN_USES, RedemptionRow
+from sop_engine.store.bulk import put_rows
 from sop_engine.store.columns import table_of
 
 redemptions = table_of(RedemptionRow)
@@ -33,11 +34,12 @@ def get(tx: Connection, event: str) -> Row[Any] | None:
 
 
 def put(tx: Connection, report: Report, state: str, now: datetime, *, grant_id: int | None = None, flags: str = "") -> None:
-    """Store a report, or what has become of one that was parked."""
-    values = {f: getattr(report, f) for f in Report.__dataclass_fields__}
-    known = update(redemptions).where(redemptions.c.event == report.event).values(state=state, grant_id=grant_id, flags=flags)
-    if not tx.execute(known).rowcount:
-        tx.execute(insert(redemptions).values({**values, "state": state, "received_at": now, "grant_id": grant_id, "flags": flags}))
+    """Store a report, or what has become of one that waited; what was decided before, by this call's twin, stays."""
+    after = {"state": state, "grant_id": grant_id, "flags": flags}
+    waited = redemptions.c.event == report.event, redemptions.c.state.in_(("parked", "lapsed"))
+    if not tx.execute(update(redemptions).where(*waited).values(**after)).rowcount:
+        values = {f: getattr(report, f) for f in Report.__dataclass_fields__}
+        put_rows(tx, redemptions, [{**values, "received_at": now, **after}], key=["event"], over=False)
 
 
 def set_state(tx: Connection, event: str, old: str, new: str) -> bool:
@@ -56,7 +58,7 @@ def is_order_of(tx: Connection, grant_id: int, order_id: str, kind: str) -> bool
 def in_state(tx: Connection, state: str, limit: int = 500) -> list[Row[Any]]:
     """Reports that wait, the oldest first."""
     c = redemptions.c
-    return list(tx.execute(select(redemptions).where(c.state == state).order_by(c.received_at, c.id).limit(limit)))
+    return list(tx.execute(select(redemptions).where(OPEN_USES, c.state == state).order_by(c.received_at, c.id).limit(limit)))
 
 
 def parked_reversals(tx: Connection, code: str, order_id: str) -> list[Row[Any]]:

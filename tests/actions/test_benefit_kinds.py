@@ -2,14 +2,17 @@
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from sop_engine.actions.invariants import ask_invariants
+from sop_engine.actions.measure_asked import Asked, Given
 from sop_engine.actions.redeeming import Taken, redeem
 from sop_engine.actions.resolve import decide
+from sop_engine.actions.watched import figure_of
+from sop_engine.core.catalog import Alert
 from sop_engine.core.errors import DeliveryError
 from sop_engine.core.project import Project
 from sop_engine.core.version import canonical, fingerprint
@@ -189,3 +192,14 @@ def test_a_use_reported_under_the_id_of_a_user_who_became_another_is_the_owners_
     assert redeem(shop.app, report, shop.now) == Taken("accepted")
     assert [(g.state, g.used_order) for g in shop.grants("a")] == [("redeemed", "o1")]
     assert holds(shop)
+
+
+def test_an_alert_sees_which_share_of_a_stock_is_left(sqlite: Engine) -> None:
+    shop = shop_with(sqlite, "pool: G, worth: 20, valid: 7d")
+    shop.codes("G", *"ABCDEFGHIJ")
+    for _ in range(5):
+        shop.event("u1", "cart")
+    today, alert = date(2025, 3, 1), Alert("low", "stock_left", "rang", of="gift")
+    with shop.app.work(shop.now) as work:
+        figures = [figure_of(Asked(work, day, day, day.toordinal(), Given()), alert) for day in (today - timedelta(days=1), today)]
+    assert [(f.value, f.counted) for f in figures] == [(1.0, 10), (0.5, 5)]

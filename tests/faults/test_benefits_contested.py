@@ -8,8 +8,10 @@ from sqlalchemy import Connection, Engine, text
 
 from sop_engine.actions.ingest import record_events
 from sop_engine.actions.invariants import ask_invariants
+from sop_engine.actions.redeeming import redeem
 from sop_engine.core.records import UserRecord
 from sop_engine.store import grants
+from sop_engine.store.redemptions import Report
 from sop_engine.store.repeating import repeated
 from tests.shop import Shop, keys
 from tests.shop_project import BENEFIT
@@ -90,4 +92,23 @@ def test_f53_an_event_of_use_told_by_many_at_once_is_one_use(postgres: Engine) -
     assert [g.state for g in shop.grants() if g.code == code] == ["redeemed"]
     with shop.app.transaction() as tx:
         assert tx.execute(text("SELECT COUNT(*) FROM receipts WHERE kind = 'used'")).scalar() == 1
+    sums_hold(shop)
+
+
+def test_twenty_equal_reports_of_a_use_at_once_are_one_use(postgres: Engine) -> None:
+    shop = with_gifts(postgres)
+    code = shop.grants()[0].code
+    report = Report("e1", "redeemed", code, "", "u1", None, "", shop.now)
+    together = Barrier(20)
+
+    def tell(_: int) -> str:
+        together.wait(60)
+        return redeem(shop.app, report, shop.now).word
+
+    with ThreadPoolExecutor(20) as pool:
+        words = list(pool.map(tell, range(20)))
+    assert sorted(words) == ["accepted", *["duplicate"] * 19]
+    with shop.app.transaction() as tx:
+        assert tx.execute(text("SELECT state FROM redemptions")).scalars().all() == ["accepted"]
+        assert tx.execute(text("SELECT COUNT(*) FROM events WHERE kind = 'benefit_used'")).scalar() == 1
     sums_hold(shop)

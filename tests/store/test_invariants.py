@@ -113,6 +113,10 @@ PLANT: Mapping[str, tuple[str, ...]] = {
     "no pool gave more": ("UPDATE pools SET taken = taken + 1",),
     "no benefit and no flow": ("UPDATE grants SET cost = 400 WHERE id = (SELECT MIN(id) FROM grants WHERE state <> 'released')",),
     "a code belongs to one grant": ("UPDATE grants SET code = 'SAME'",),
+    "a coupon of a provider": (
+        "INSERT INTO asked_benefits (key, touch_id, benefit, provider, state, reason, code, url, asked_at, look_at, tries) "
+        "VALUES ('k', {promised}, 'gift', 'p', 'declined', '', 'OTHER', '', '2025-03-01', '2025-03-01', 1)",
+    ),
     "a message that may have been sent": ("UPDATE grants SET state = 'released' WHERE touch_id = {promised}",),
     "a code is used at most once": ("UPDATE grants SET used_at = '2025-01-01' WHERE id = (SELECT MIN(id) FROM grants)",),
     "an event is stored once": ("INSERT INTO events SELECT * FROM events WHERE id = 1",),
