@@ -67,7 +67,8 @@ def receipt_router(app: App, now: Callable[[], datetime]) -> APIRouter:
     router = APIRouter()
     ears = Ears(app)
 
-    @router.api_route("/v1/receipts/{via}/{rest:path}", methods=["GET", "POST"])
+    @router.get("/v1/receipts/{via}/{rest:path}", name="report_seen", operation_id="report_seen", response_model=None)
+    @router.post("/v1/receipts/{via}/{rest:path}", name="report", operation_id="report", response_model=None)
     def report(request: Request, via: str, rest: str, body: Body = Depends(body_of)) -> Response:  # noqa: B008
         at = now()
         try:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, insert, select, update
 
 from sop_engine.core.grant_states import ACTS, COUNTED
 from sop_engine.store.bulk import among
@@ -233,10 +233,11 @@ def reverse(tx: Connection, grant_id: int, order: str) -> Row[Any] | None:
 
 def tied_ended(tx: Connection) -> list[Row[Any]]:
     """Grants that are over, of which something outside still stands: an attribute of the user, or a coupon at a provider."""
-    c, waiting = grants.c, ("planned", "queued", "sending", "unknown")
-    given_back = and_(c.state == "released", ~exists().where(touches.c.id == c.touch_id, touches.c.state.in_(waiting)))
-    over = c.tied.is_not(None), or_(c.state.in_(("expired", "voided")), given_back)
-    return list(tx.execute(select(grants).where(*over).order_by(c.id).limit(1000)))
+    c, tied = grants.c, grants.c.tied.is_not(None)
+    still = select(touches.c.id).where(touches.c.id == c.touch_id, touches.c.state.in_(("planned", "queued", "sending", "unknown")))
+    over = select(grants).where(tied, c.state.in_(("expired", "voided")))
+    given_back = select(grants).where(tied, c.state == "released", ~still.exists())  # one that may be taken up again is left
+    return [*tx.execute(over.order_by(c.id).limit(1000)), *tx.execute(given_back.order_by(c.id).limit(1000))]
 
 
 def untie(tx: Connection, grant_ids: Sequence[int]) -> None:

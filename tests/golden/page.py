@@ -31,10 +31,11 @@ def levels() -> dict[str, dict[str, str]]:
 
 def page() -> str:
     """The page as Markdown."""
+    golden = golden_users()
     lines = [
         "# Golden users in the shipped models\n",
-        f"The {len(golden_users().users)} users of `tests/golden/users.yml` on {golden_users().clock:%Y-%m-%d},",
-        "placed by the shipped library; cut points are fitted to them. `python -m tests.golden` writes this page, and a test holds it.\n",
+        f"The {len(golden.users)} users of `tests/golden/users.yml` on {golden.clock:%Y-%m-%d}, placed by the shipped library;",
+        "cut points are fitted to them. `python -m tests.golden` writes this page, and a test holds it.\n",
         "| model | level | users |",
         "|---|---|---|",
     ]

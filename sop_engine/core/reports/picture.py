@@ -21,9 +21,8 @@ def moves_picture(moves: Sequence[Move], title: str) -> str:
     left = _places(names, [(old, count) for old, _, count in listed], scale)
     right = _places(names, [(new, count) for _, new, count in listed], scale)
     tall = TOP * 2 + HEIGHT
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {tall}" width="{WIDTH}" role="img" font-size="13" fill="currentColor"><title>{escape(title)}</title>'
-    ]
+    head = f'<svg viewBox="0 0 {WIDTH} {tall}" width="{WIDTH}" role="img" font-size="13" fill="currentColor">'
+    parts = [f"{head}<title>{escape(title)}</title>"]
     at = {"left": {name: y for name, (y, _) in left.items()}, "right": {name: y for name, (y, _) in right.items()}}
     for old, new, count in listed:
         high = count * scale
