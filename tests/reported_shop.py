@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from sop_engine.actions.hear_back import apply_waiting, keep
+from sop_engine.actions.suppressing import keys_of
 from sop_engine.channels.contract import Capability, Fact
 from sop_engine.core.errors import DeliveryError
-from sop_engine.store import consent, inbox, touches
+from sop_engine.core.suppression import address_hmac
+from sop_engine.store import consent, inbox, suppressions, touches
 from sop_engine.store.columns import table_of
 from sop_engine.store.people import get_id
 from sop_engine.store.tables import EventRow
@@ -80,3 +82,9 @@ class Told:
         with self.shop.app.transaction() as tx:
             one = get_id(tx, user)
             return consent.opt_outs_of(tx, [one]).get(one, frozenset())
+
+    def listed(self, address: str) -> set[str]:
+        """The channels over which a mail address is not written to any more."""
+        with self.shop.app.work(self.shop.now) as work:
+            names = [address_hmac(key, "email", address) for key in keys_of(work)]
+            return {one.channel for found in suppressions.of_hashes(work.tx, names, work.now).values() for one in found}

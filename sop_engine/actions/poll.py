@@ -109,7 +109,7 @@ def _remember(app: App, channel: Channel, look: _Look, batch: Sequence[Sent], no
 
     def once() -> None:
         with app.transaction() as tx:
-            if last and batch:
+            if last and batch and not app.capability(channel).staff_confirmed:  # what waits for a colleague is followed until then
                 silent = inbox.silent(tx, [one.touch_id for one in batch])
                 touches.add_receipts(tx, [(touch, "no_receipt", now) for touch in silent])
             if len(batch) == BATCH:

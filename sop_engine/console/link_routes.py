@@ -16,7 +16,8 @@ HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Rob
 def add_to(web: FastAPI, app: App, now: Callable[[], datetime]) -> None:
     """Add the address."""
 
-    @web.api_route("/c/{token}", methods=["GET", "HEAD"])
+    @web.head("/c/{token}", include_in_schema=False)
+    @web.get("/c/{token}", response_model=None)
     def click(token: str, request: Request) -> Response:
         if len(token) > LONGEST:
             return Response(status_code=404, headers=HEADERS)

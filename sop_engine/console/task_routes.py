@@ -28,7 +28,8 @@ def task_router(app: App, now: Callable[[], datetime]) -> APIRouter:
     """The addresses `/t/{token}` on this engine."""
     router = APIRouter()
 
-    @router.api_route("/t/{token}", methods=["GET", "HEAD"])
+    @router.head("/t/{token}", include_in_schema=False)
+    @router.get("/t/{token}", response_model=None)
     def show(token: str) -> Response:
         return _safely(lambda: _show(app, token))
 

@@ -30,7 +30,8 @@ def add_to(web: FastAPI, app: App, now: Clock) -> None:
     """Add the routes."""
     desk = Desk(app, now)
 
-    @web.api_route("/u/{token}", methods=["GET", "HEAD"])
+    @web.head("/u/{token}", include_in_schema=False)
+    @web.get("/u/{token}", response_model=None)
     def page(token: str, request: Request) -> Response:
         return desk.answer(token, request, desk.page)
 
@@ -38,7 +39,8 @@ def add_to(web: FastAPI, app: App, now: Clock) -> None:
     def stop(token: str, request: Request, form: Fields) -> Response:
         return desk.answer(token, request, lambda visit: desk.stop(visit, form))
 
-    @web.api_route("/u/{token}/preferences", methods=["GET", "HEAD"])
+    @web.head("/u/{token}/preferences", include_in_schema=False)
+    @web.get("/u/{token}/preferences", response_model=None)
     def preferences(token: str, request: Request) -> Response:
         return desk.answer(token, request, desk.preferences)
 

@@ -35,7 +35,7 @@ def test_every_command_has_examples_that_begin_with_its_name(words: tuple[str, .
     assert [line for line in examples if f"sop {' '.join(words)}" not in line] == []
 
 
-@pytest.mark.parametrize("words", [w for w in ALL if w[0] != "init"], ids=" ".join)
+@pytest.mark.parametrize("words", [w for w in ALL if w[0] not in ("init", "models")], ids=" ".join)  # these need none
 def test_every_command_works_on_a_project_that_is_named(words: tuple[str, ...]) -> None:
     assert "project" in [p.name for p in ALL[words].params]
 

@@ -34,7 +34,7 @@ def test_a_bounce_is_noted_and_the_next_message_to_the_address_is_refused(told: 
     assert told.tell("failed", told.send(), code="bad_address") == (200, b"{}")
     assert told.receipts() == ["bounced"]
     told.shop.until("2025-03-04 10:00")
-    assert told.shop.states("u1") == ["hi:sent", "then:skipped:opted_out"]
+    assert told.shop.states("u1") == ["hi:sent", "then:skipped:suppressed"]
     assert len(told.server.requests) == 1
 
 
@@ -76,7 +76,7 @@ def test_reports_in_any_order_end_in_the_same_receipts_and_the_same_refusal(memo
         assert told.receipts() == ["bounced", "delivered", "replied"]
         assert "replied" in [kind for kind, _ in told.events()]
         told.shop.until("2025-03-04 10:00")
-        assert told.shop.states("u1")[1] == "then:skipped:opted_out"
+        assert told.shop.states("u1")[1] == "then:skipped:suppressed"
 
 
 def test_delivered_after_bounced_is_history_and_no_event(told: Receiving) -> None:

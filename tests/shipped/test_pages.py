@@ -11,7 +11,7 @@ from sop_engine.channels.registry import KNOWN
 from sop_engine.core.project import BUILT_IN_EVENTS, BUILT_IN_FIELDS
 from sop_engine.core.story import Story
 from sop_engine.core.writing import FILTERS
-from sop_engine.language import front_matter, vocabulary
+from sop_engine.language import front_matter, vocabulary, vocabulary_of_stories
 from sop_engine.language.load import Checked, check
 from sop_engine.language.names import RESERVED
 from sop_engine.language.reader import Key
@@ -28,6 +28,9 @@ SECTIONS = {
     "CALENDAR": ["Calendars"],
     "CHANNEL": ["Channels"],
     "BENEFIT": ["Benefits"],
+    "LINKS": ["Links"],
+    "INGEST": ["Foreign events"],
+    "INGEST_IDENTIFY": ["Foreign events"],
     "RULE": ["Rules"],
     "RULE_WHEN": ["Rules"],
     "METRIC": ["Metrics"],
@@ -50,7 +53,8 @@ SECTIONS = {
 
 def tables() -> dict[str, dict[str, Key]]:
     """The declared keys of every kind of document, entry and line."""
-    found = {name: table for name, table in vars(vocabulary).items() if isinstance(table, dict)}
+    words = {**vars(vocabulary), **vars(vocabulary_of_stories)}
+    found = {name: table for name, table in words.items() if isinstance(table, dict)}
     return {name: table for name, table in found.items() if name.isupper() and all(isinstance(key, Key) for key in table.values())}
 
 
