@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sop_engine.actions.fresh import troubles
 from sop_engine.app import RELEASE, App, Work
+from sop_engine.core.errors import SopError
 from sop_engine.core.signs import Signs
 from sop_engine.store.engine import READ_LIMIT_MS, reading
 from sop_engine.store.migrate import at_head
@@ -19,5 +20,8 @@ def watch(app: App, now: datetime) -> Signs | None:
         signs = read_signs(tx, now, release=RELEASE)
         if not signs.released:
             return signs
-        wrong = troubles(Work(app, tx, app.live(tx), now))
+        try:
+            wrong = troubles(Work(app, tx, app.live(tx), now))
+        except SopError:  # a release that cannot be read here is told by the release itself, and must not hide everything else
+            return signs
         return replace(signs, fits_unused={one.metric: one.why for one in wrong})
