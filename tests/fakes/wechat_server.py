@@ -95,7 +95,7 @@ STEPS: Mapping[str, tuple[bool, Any]] = {
 
 class WechatServer(Loopback):
     """What both providers have in common. `script`: how calls that send something go, one entry each: a word of STEPS, or a code
-    that is refused with.
+    that is refused with. `token_script`: the same for calls that fetch a token.
     """
 
     id, secret = "ww6a112864f8022910", "the-secret"
@@ -104,6 +104,7 @@ class WechatServer(Loopback):
         super().__init__(_Handler)
         self.log: list[Call] = []
         self.script: list[str | int] = []
+        self.token_script: list[str | int] = []
         self.tokens: dict[str, str] = {}  # valid ones, by the secret they were given for
         self.fetched = 0
 
@@ -123,8 +124,11 @@ class WechatServer(Loopback):
         """The answer to one call."""
         raise NotImplementedError
 
-    def new_token(self, secret: str) -> Json:
+    def new_token(self, secret: str) -> Any:
         """Another token for this secret."""
+        return _played(self.token_script, lambda: self._token(secret))
+
+    def _token(self, secret: str) -> Json:
         self.fetched += 1
         self.tokens[secret] = f"TOKEN{self.fetched}"
         return {"errcode": 0, "errmsg": "ok", "access_token": self.tokens[secret], "expires_in": 7200}
@@ -139,9 +143,13 @@ class WechatServer(Loopback):
 
     def scripted(self, accept: Callable[[], Json]) -> Any:
         """What the next entry of the script makes of a call that would be accepted."""
-        entry = self.script.pop(0) if self.script else "ok"
-        if isinstance(entry, int):
-            return {"errcode": entry, "errmsg": "scripted"}
-        taken, instead = STEPS[entry]
-        done = accept() if taken else None
-        return done if instead is None else instead
+        return _played(self.script, accept)
+
+
+def _played(script: list[str | int], accept: Callable[[], Json]) -> Any:
+    entry = script.pop(0) if script else "ok"
+    if isinstance(entry, int):
+        return {"errcode": entry, "errmsg": "scripted"}
+    taken, instead = STEPS[entry]
+    done = accept() if taken else None
+    return done if instead is None else instead

@@ -21,6 +21,7 @@ from tests.fakes.wechat_server import Box, WechatServer
 from tests.fakes.wecom import FakeWecom
 
 WAITS = {"slow": 0.1, "accept_then_hang": 0.5}  # seconds: the second leaves a busy machine the time to accept
+TOKENS = "token:"  # before a step: it is played on the call that fetches the access token
 FREE_TEXT = "tasks and greetings are free text: WeCom has no templates to approve"
 TEXT = Message(key="0123456789abcdef0123456789abcdef", now=NOW, text=f"{NAME}，回来看看", playbook="唤醒", version="1", step="群发")
 FIELDS = (("thing1", f"{NAME}的订单已发货"), ("time2", "2019年10月1日 15:01"))
@@ -61,6 +62,10 @@ def _over_wechat(fake: WechatServer, rig_of: tuple[Any, BrokenBox, Message, str]
         return hook
 
     def play(behaviour: str) -> None:
+        if behaviour.startswith(TOKENS):
+            told = behaviour.removeprefix(TOKENS)
+            fake.token_script.append(int(told) if told.isdecimal() else told)
+            return
         if behaviour == "refuse_template" and behaviour not in codes:
             raise DoesNotApply(FREE_TEXT)
         if behaviour == "store_fails":
