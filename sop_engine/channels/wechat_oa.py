@@ -10,7 +10,7 @@ from sop_engine.channels.calling import checked_endpoint, open_client
 from sop_engine.channels.codes import CONTENT
 from sop_engine.channels.contract import Capability, Message, Receipt, Reply, Request, TokenBox
 from sop_engine.channels.oa_events import read_oa
-from sop_engine.channels.wechat_call import Api, Identity
+from sop_engine.channels.wechat_call import Api, Identity, encoded
 from sop_engine.core.wechat_fields import field_problem
 
 KNOWN_AGAIN = timedelta(minutes=10)  # so long a template message is sent once under its key
@@ -36,6 +36,10 @@ class _Notices:
     def __init__(self, app: WechatApp, tokens: TokenBox | None) -> None:
         self._app, self._client = app, open_client()
         self._api = Api(self._client, checked_endpoint(app.endpoint, loopback=app.loopback), Identity("oa", app.appid, app.secret), tokens)
+
+    def prepare(self, message: Message) -> bytes:
+        """The bytes `send` hands over, the same in every repeat; raises DeliveryError for a value its field does not take."""
+        return encoded({**self.body(message), **self.more(message)})
 
     def send(self, message: Message) -> Receipt:
         """Send one message; raises DeliveryError, also for a value its field does not take."""

@@ -9,7 +9,7 @@ from sop_engine.channels._wxcrypt import Cipher
 from sop_engine.channels.calling import checked_endpoint, open_client
 from sop_engine.channels.codes import NO_ANSWER, NO_RELATION
 from sop_engine.channels.contract import Capability, Fact, Handed, Message, Receipt, Reply, Request, TokenBox
-from sop_engine.channels.wechat_call import Api, Identity, refused_content, text_of
+from sop_engine.channels.wechat_call import Api, Identity, encoded, refused_content, text_of
 from sop_engine.channels.wecom_content import content_of
 from sop_engine.channels.wecom_events import read_wecom
 from sop_engine.core.errors import DeliveryError
@@ -53,6 +53,11 @@ class WecomCustomer:
     def __init__(self, corp: Corp, tokens: TokenBox | None) -> None:
         self._corp = corp
         self._client, self._api = wecom_api(corp, tokens)
+
+    def prepare(self, message: Message) -> bytes:
+        """The bytes of a task for this customer alone, the same in every repeat; raises DeliveryError."""
+        pair = WecomPair.read(message.to)
+        return encoded(task_body(message, [pair.customer], pair.staff))
 
     def send(self, message: Message) -> Receipt:
         """Make a task for one customer; raises DeliveryError."""

@@ -214,7 +214,7 @@ def test_a_lost_answer_is_found_by_asking_and_then_waits_for_the_colleague_like_
     shop.add("u1", "zhangsan")
     shop.event("u1", "visit")
     shop.until("2025-03-01 10:59")
-    shop.fake.now, shop.fake.script = shop.at("2025-03-01 11:00"), ["cut"]
+    shop.fake.now, shop.fake.script = shop.at("2025-03-01 11:00"), ["accept_then_cut"]
     shop.until("2025-03-01 11:00")
     assert shop.states("u1")[0] == "mass:unknown:no_answer"
     shop.until("2025-03-01 11:10")

@@ -74,7 +74,7 @@ def test_a_notice_says_who_what_and_under_which_key(fake: FakeOa, channels: dict
 
 
 def test_a_repeat_under_the_same_key_is_one_notice(fake: FakeOa, channels: dict[str, Any]) -> None:
-    fake.script = ["cut"]
+    fake.script = ["accept_then_cut"]
     assert [outcome(a) for a in call(channels["oa_template"], [MESSAGE])] == ["unknown:no_answer"]
     fake.now = NOW + timedelta(minutes=9)
     assert outcome(channels["oa_template"].send(MESSAGE)) == "accepted:201"
@@ -102,8 +102,8 @@ def test_a_permitted_message_uses_up_its_permission(fake: FakeOa, channels: dict
     ("kind", "entry", "expected"),
     [
         ("oa_template", -1, "unknown:no_answer"),
-        ("oa_template", "html", "unknown:no_answer"),
-        ("oa_template", "error_500", "unknown:no_answer"),
+        ("oa_template", "html_200", "unknown:no_answer"),
+        ("oa_template", "accept_then_500", "unknown:no_answer"),
         ("oa_template", 45009, "retry_after:throttled"),
         ("oa_template", 45011, "retry_after:throttled"),
         ("oa_template", 45066, "retry_after:not_accepted"),

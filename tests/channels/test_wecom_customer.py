@@ -159,7 +159,7 @@ def test_one_task_that_cannot_be_read_does_not_hide_the_others(fake: FakeWecom, 
 
 
 def test_a_task_whose_answer_was_lost_is_found_by_text_time_and_customer(fake: FakeWecom, channel: WecomCustomer) -> None:
-    fake.script = ["cut"]
+    fake.script = ["accept_then_cut"]
     with pytest.raises(DeliveryError) as caught:
         channel.send(MESSAGE)
     assert caught.value.kind == "unknown"
@@ -174,11 +174,11 @@ def test_a_task_whose_answer_was_lost_is_found_by_text_time_and_customer(fake: F
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ("cut", "unknown:no_answer"),
+        ("accept_then_cut", "unknown:no_answer"),
         ("cut_before", "unknown:no_answer"),
-        ("error_500", "unknown:no_answer"),
+        ("accept_then_500", "unknown:no_answer"),
         ("garbage", "unknown:no_answer"),
-        ("html", "unknown:no_answer"),
+        ("html_200", "unknown:no_answer"),
         (-1, "unknown:no_answer"),
         (6000, "unknown:no_answer"),
         (99999, "unknown:no_answer"),
@@ -228,7 +228,7 @@ def test_defect_19_two_apps_of_one_corporation_have_two_tokens(fake: FakeWecom) 
 
 
 def test_neither_secret_nor_token_nor_customer_stands_in_an_error(fake: FakeWecom, channel: WecomCustomer) -> None:
-    for entry in ("cut", "html", 41065, 42001):
+    for entry in ("accept_then_cut", "html_200", 41065, 42001):
         fake.script = [entry] * 2
         with pytest.raises(DeliveryError) as caught:
             channel.send(MESSAGE)

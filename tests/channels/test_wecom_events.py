@@ -133,7 +133,7 @@ def test_a_new_customer_is_greeted_once_with_the_code_of_the_event(greeting: tup
     [
         ("ok", 21, ("permanent", "content", None)),
         (41096, 0, ("retry_after", "not_accepted", 2)),
-        ("cut", 0, ("unknown", "no_answer", None)),
+        ("accept_then_cut", 0, ("unknown", "no_answer", None)),
         (60020, 0, ("retry_after", "configuration", None)),
     ],
 )

@@ -1,13 +1,12 @@
 """Plays an HTTP provider on the loopback address: an append-only log of what it took, and a script of what it does call by call."""
 
 import json
-import socket
-import threading
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.fakes.loopback import Loopback
 
 STEPS = (
     "ok", "throttle", "fail", "slow", "accept_then_hang", "accept_then_cut", "accept_then_500", "garbage", "html_200",
@@ -77,21 +76,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Provider(ThreadingHTTPServer):
+class Provider(Loopback):
     """Base of the fakes. `now`: the provider's clock; None: it believes what requests say."""
 
-    daemon_threads = True
     throttled: Said = as_json(429, {})
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.now: datetime | None = None
         self.script: list[tuple[str, str]] = []
         self.log: list[Taken] = []
         self.calls: list[Heard] = []
-        self._listening = True
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     # what a provider fills in
 
@@ -151,26 +146,6 @@ class Provider(ThreadingHTTPServer):
         """Let time pass for the provider."""
         assert self.now is not None
         self.now += timedelta(**length)
-
-    def refuse_connect(self) -> None:
-        """From now on nobody listens."""
-        if self._listening:
-            self._listening = False
-            self.shutdown()
-            self._thread.join(10)
-            with suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.server_close()
-
-    def __enter__(self) -> "Provider":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.refuse_connect()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is what some tests want."""
 
 
 def utc_of(seconds: str) -> datetime:

@@ -1,16 +1,17 @@
 """A provider that speaks like WeCom or WeChat: tokens, a script of misbehaviour, and a log of every call that only grows."""
 
 import json
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.fakes.loopback import Loopback
+
 CUT = object()  # the connection ends without an answer
+HANG = object()  # no answer comes until the client leaves
 Json = dict[str, Any]
 
 
@@ -46,6 +47,8 @@ class Call:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    timeout = 20
+    wbufsize = 65536  # one packet for an answer: two would wait for each other
     server: "WechatServer"
 
     def do_GET(self) -> None:
@@ -61,7 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
         call = Call(method, parts.path, dict(parse_qsl(parts.query)), body, raw, self.headers.get("content-type") or "")
         self.server.log.append(call)
         found = self.server.respond(call)
-        if found is CUT:
+        if found is HANG:
+            self.connection.recv(1)
+        if found in (CUT, HANG):
             self.close_connection = True
             return
         status, answer = found if isinstance(found, tuple) else (200, found)
@@ -75,34 +80,33 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class WechatServer(ThreadingHTTPServer):
-    """What both providers have in common. `script`: how calls that send something go, one entry each: ok, cut (accepted and then cut),
-    cut_before, error_500 (accepted and then 500), garbage, html, or a code that is refused with.
+STEPS: Mapping[str, tuple[bool, Any]] = {
+    "ok": (True, None),
+    "slow": (False, HANG),
+    "cut_before": (False, CUT),
+    "html_200": (False, (200, b"<html>login</html>")),
+    "garbage": (True, (200, b'{"errcode":')),
+    "accept_then_hang": (True, HANG),
+    "accept_then_cut": (True, CUT),
+    "accept_then_500": (True, (500, b"")),
+}
+"""What a script may say: whether the call is carried out, and what is answered instead of its result."""
+
+
+class WechatServer(Loopback):
+    """What both providers have in common. `script`: how calls that send something go, one entry each: a word of STEPS, or a code
+    that is refused with. `token_script`: the same for calls that fetch a token.
     """
 
-    daemon_threads, block_on_close = True, False
     id, secret = "ww6a112864f8022910", "the-secret"
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.log: list[Call] = []
         self.script: list[str | int] = []
+        self.token_script: list[str | int] = []
         self.tokens: dict[str, str] = {}  # valid ones, by the secret they were given for
         self.fetched = 0
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> "WechatServer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join(10)
-        self.server_close()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is what some tests want."""
 
     def paths(self, word: str = "") -> list[str]:
         """The last words of the paths that were called and hold this word."""
@@ -120,8 +124,11 @@ class WechatServer(ThreadingHTTPServer):
         """The answer to one call."""
         raise NotImplementedError
 
-    def new_token(self, secret: str) -> Json:
+    def new_token(self, secret: str) -> Any:
         """Another token for this secret."""
+        return _played(self.token_script, lambda: self._token(secret))
+
+    def _token(self, secret: str) -> Json:
         self.fetched += 1
         self.tokens[secret] = f"TOKEN{self.fetched}"
         return {"errcode": 0, "errmsg": "ok", "access_token": self.tokens[secret], "expires_in": 7200}
@@ -136,16 +143,13 @@ class WechatServer(ThreadingHTTPServer):
 
     def scripted(self, accept: Callable[[], Json]) -> Any:
         """What the next entry of the script makes of a call that would be accepted."""
-        entry = self.script.pop(0) if self.script else "ok"
-        if isinstance(entry, int):
-            return {"errcode": entry, "errmsg": "scripted"}
-        if entry == "cut_before":
-            return CUT
-        if entry == "html":
-            return 200, b"<html>login</html>"
-        if entry == "garbage":
-            return 200, b'{"errcode":'
-        done = accept()
-        with suppress(KeyError):
-            return {"cut": CUT, "error_500": (500, b"")}[entry]
-        return done
+        return _played(self.script, accept)
+
+
+def _played(script: list[str | int], accept: Callable[[], Json]) -> Any:
+    entry = script.pop(0) if script else "ok"
+    if isinstance(entry, int):
+        return {"errcode": entry, "errmsg": "scripted"}
+    taken, instead = STEPS[entry]
+    done = accept() if taken else None
+    return done if instead is None else instead

@@ -20,6 +20,7 @@ from tests.channels import sms
 from tests.channels.smtp_server import CUT, SmtpServer
 from tests.channels.suite.contract import NAME, NOW, Adapter, DoesNotApply, Rig
 from tests.channels.suite.receiver import SECRET, Receiver
+from tests.channels.suite.wechat import WECHAT
 from tests.fakes import aliyun, tencent
 from tests.fakes.aliyun import Aliyun
 from tests.fakes.provider import Provider
@@ -198,5 +199,6 @@ ADAPTERS: dict[str, Adapter] = {
     "webhook": webhook,
     "aliyun_sms": aliyun_sms,
     "tencent_sms": tencent_sms,
+    **WECHAT,
 }
-"""Every channel that can be reached."""
+"""Every channel there is."""

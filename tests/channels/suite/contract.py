@@ -64,6 +64,7 @@ class Rig:
     wire: Callable[[], Sequence[bytes]]
     never: tuple[str, ...]
     may_be: Mapping[str, str] = field(default_factory=dict)  # by behaviour, the outcome this protocol gives it instead
+    others: Sequence[Mapping[str, str]] = ({"key": "never-used"},)  # what makes another message of one that is asked for
 
 
 Adapter = Callable[[], AbstractContextManager[Rig]]
@@ -103,7 +104,8 @@ def _check_asking(rig: Rig, behaviour: Behaviour) -> None:
     if can.ask == "sure":
         assert (found is not None) == behaviour.taken, "the answer to asking is wrong"
     assert found is None or behaviour.taken
-    assert rig.channel.ask(replace(handed, key="never-used")) is None  # type: ignore[attr-defined]
+    for change in rig.others:
+        assert rig.channel.ask(replace(handed, **change)) is None, f"another message was claimed: {change}"  # type: ignore[attr-defined, arg-type]
 
 
 def _check_repeat(rig: Rig, outcome: Receipt | DeliveryError) -> None:
