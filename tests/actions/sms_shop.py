@@ -11,6 +11,7 @@ from sop_engine.settings.accounts import Account, AliyunSmsAccount, TencentSmsAc
 from tests.builders import at
 from tests.fakes import aliyun, tencent
 
+RECEIPTS = "0123456789abcdef0123456789abcdef"
 BEGUN, DUE = at("2025-03-01 20:00"), at("2025-04-15 10:00")
 BOOK = """
 project: 店
@@ -82,7 +83,12 @@ def by_aliyun(url: str) -> Settings:
     secret = SecretStr
     accounts: dict[str, Account] = {
         "短信": AliyunSmsAccount(
-            via="aliyun_sms", access_key_id=secret(aliyun.ID), access_key_secret=secret(aliyun.SECRET), sign=aliyun.SIGN, endpoint=url
+            via="aliyun_sms",
+            access_key_id=secret(aliyun.ID),
+            access_key_secret=secret(aliyun.SECRET),
+            sign=aliyun.SIGN,
+            endpoint=url,
+            receipts_secret=secret(RECEIPTS),
         )
     }
     return live(accounts)

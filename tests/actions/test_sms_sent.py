@@ -12,19 +12,25 @@ from sqlalchemy import Engine
 from sop_engine.actions.apply import Options, apply
 from sop_engine.actions.beat import advance, beat
 from sop_engine.actions.ingest import record_events
+from sop_engine.actions.why import why
 from sop_engine.app import App, adapter_for
 from sop_engine.channels.aliyun_sms import AliyunSms
+from sop_engine.console import pages
 from sop_engine.core.records import EventRecord, UserRecord
 from sop_engine.settings import Settings
 from sop_engine.store import attempts, crash_points, grants, touches
 from sop_engine.store import users as store_users
-from tests.actions.sms_shop import ALIYUN_FILES, BEGUN, DUE, TENCENT_FILES, by_aliyun, by_tencent, loaded
+from sop_engine.store.columns import table_of
+from sop_engine.store.tables import EventRow
+from tests.actions.sms_shop import ALIYUN_FILES, BEGUN, DUE, RECEIPTS, TENCENT_FILES, by_aliyun, by_tencent, loaded
 from tests.channels.sms import SHORT
 from tests.conftest import sqlite_copy
 from tests.fakes.aliyun import Aliyun
 from tests.fakes.tencent import Tencent
+from tests.receiving import Web
 
 pytestmark = pytest.mark.slow
+events_table = table_of(EventRow)
 
 
 class Died(BaseException):
@@ -44,7 +50,7 @@ def opened(engine: Engine, given: Settings) -> App:
 
 def named(app: App, name: str, now: datetime) -> None:
     with app.work(now) as work:
-        store_users.add_users(work.tx, work.project, [UserRecord("u1", BEGUN, {"昵称": name, "手机号": "139 0000 1234"})], now)
+        store_users.add_users(work.tx, work.project, [UserRecord("u1", BEGUN, {"昵称": name, "手机号": "+8613900001234"})], now)
 
 
 def prepared(engine: Engine, files: dict[str, str]) -> None:
@@ -124,6 +130,28 @@ def test_a_day_45_message_is_one_entry_in_the_providers_log_with_every_value_whe
     assert (taken.to, taken.said["TemplateCode"], taken.said["SignName"]) == ("13900001234", "SMS_45", "某品牌")
     values = {"name": "老陈", "least": "199", "off": "50", "code": known.codes[0], "until": "2025年4月29日"}
     assert json.loads(taken.said["TemplateParam"]) == values
+
+
+def test_its_reports_become_receipts_once_and_an_answer_of_two_characters_ends_all_sms_to_the_number(at_aliyun: App, fake: Aliyun) -> None:
+    look_for(at_aliyun, 0, 3)
+    web = Web(pages.build(at_aliyun, lambda: DUE + timedelta(minutes=4)))
+    answers = [web.ask("POST", f"/v1/receipts/aliyun_sms/{RECEIPTS}", body=body) for body in fake.pushes()]
+    assert {(one.status_code, one.content.decode()) for one in answers} == {(200, '{"code":0,"msg":"接收成功"}')}
+    said = {"phone_number": "13900001234", "content": " 退订 ", "send_time": "2025-04-15 10:03:00", "dest_code": "1069", "sequence_id": 7}
+    for _ in range(2):
+        assert web.ask("POST", f"/v1/receipts/aliyun_sms/{RECEIPTS}/up", body=json.dumps([said]).encode()).status_code == 200
+    assert web.ask("POST", f"/v1/receipts/aliyun_sms/{'0' * 32}/up", body=b"[]").status_code == 404
+    advance(at_aliyun, DUE + timedelta(minutes=5), DUE + timedelta(days=32))
+    record_events(at_aliyun, [EventRecord("m2", "u1", "visit", DUE + timedelta(days=32), {})], DUE + timedelta(days=32))
+    advance(at_aliyun, DUE + timedelta(days=32), DUE + timedelta(days=78))
+    with at_aliyun.work(DUE + timedelta(days=78)) as work:
+        told = [touch for run in why(work, "u1", "沉默45天唤醒").runs for touch in run.touches]
+        events = [row.kind for row in work.tx.execute(events_table.select().order_by(events_table.c.id))]
+    assert sorted((touch.state, touch.reason or "", *touch.receipts) for touch in told) == [
+        ("sent", "", "delivered"),
+        ("skipped", "opted_out"),
+    ]
+    assert (len(fake.log), events.count("delivered"), events.count("unsubscribed"), events.count("replied")) == (1, 1, 1, 0)
 
 
 def test_a_name_that_no_sms_carries_is_written_as_its_fallback(at_aliyun: App, fake: Aliyun) -> None:
