@@ -14,8 +14,9 @@ from sop_engine.actions.routing import Loads, routes, within_load
 from sop_engine.actions.suppressing import address_of, against
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
+from sop_engine.core.approval import LOOK_AGAIN
 from sop_engine.core.calendar import local_day
-from sop_engine.core.circuit import PAUSE, REPAIR, account_of_template
+from sop_engine.core.circuit import PAUSE, account_of_template
 from sop_engine.core.conditions import Facts, Value
 from sop_engine.core.experiment import in_global_holdout
 from sop_engine.core.guard import Defer, Send, Sent, Situation, Skip, choice_word, look
@@ -163,10 +164,7 @@ def situation_of(work: Work, known: Gathered, item: Item, facts: Facts) -> Situa
 
 
 def held_accounts(work: Work, known: Gathered, item: Item) -> Mapping[str, tuple[str, datetime]]:
-    """Accounts nobody may call now, with why and until when; one whose pause is over is tried with this touch alone.
-
-    A text its provider is known not to have approved is held too, but not in a rehearsal, which tells what is meant.
-    """
+    """Accounts nobody may call now, with why and until when; one whose pause is over is tried with this touch alone."""
     held: dict[str, tuple[str, datetime]] = {}
     accounts = {item.project.channels[c].account for c in _channels(item)}
     for account in accounts | {account_of_template(name) for name in (item.step.send.names() if item.step.send else ())}:
@@ -182,10 +180,10 @@ def held_accounts(work: Work, known: Gathered, item: Item) -> Mapping[str, tuple
 
 
 def _unapproved(work: Work, item: Item) -> dict[str, tuple[str, datetime]]:
-    """Texts that wait for their provider's approval, as a refusal by it would make them wait."""
+    """Texts that wait for their provider's approval, as a refusal makes them wait; in a rehearsal none does: it tells what is meant."""
     names = item.step.send.names() if item.step.send and work.app.rehearsal is None else ()
     texts = [item.project.template(name, item.person.locale) for name in names]
-    return {account_of_template(text.name): ("template", work.now + REPAIR) for text in texts if item.project.unapproved(text)}
+    return {account_of_template(text.name): ("template", work.now + LOOK_AGAIN) for text in texts if item.project.unapproved(text)}
 
 
 def _channels(item: Item) -> set[str]:

@@ -1,10 +1,11 @@
 """What a provider says of a text it has to approve: its state, and the text as it was approved."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 APPROVED = "approved"
 STATES = (APPROVED, "pending", "rejected", "withdrawn")
+LOOK_AGAIN = timedelta(minutes=30)  # what is not approved stays so until a person has applied another file
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,6 @@ def first_difference(one: str, other: str) -> int | None:
 
 
 def around(text: str, at: int, width: int = 8) -> str:
-    """So many characters before and after the place, with … where more of the text stands."""
+    """So many characters before and after the place in one line, with … where more of the text stands and ↵ for a line end."""
     start, end = max(at - width, 0), min(at + width + 1, len(text))
-    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}".replace("\n", "↵")

@@ -38,6 +38,8 @@ def check_links(template: Template, parts: Sequence[Part], rules: LinkRules, mat
 
 def _problem(address: str, rules: LinkRules, *, https: bool, shown: str = "") -> str:
     shown = shown or address
+    if "~" in re.split(r"[/?#]", address.partition("://")[2])[0]:
+        return f"'{shown}' has a value where its host is, so nobody knows where it leads. Write the host and '/' before it."
     if not is_on(address if "://" in address else f"{_HTTPS}{address}", rules.hosts):
         return f"'{shown}' is on no host of the project's 'links: hosts'. It can be: {', '.join(rules.hosts)}."
     if https and address.lower().startswith("http://"):
