@@ -14,6 +14,7 @@ from sop_engine.actions.routing import Loads, routes, within_load
 from sop_engine.actions.suppressing import address_of, against
 from sop_engine.app import Work
 from sop_engine.channels.contract import Message
+from sop_engine.core.approval import LOOK_AGAIN
 from sop_engine.core.calendar import local_day
 from sop_engine.core.circuit import PAUSE, account_of_template
 from sop_engine.core.conditions import Facts, Value
@@ -175,7 +176,14 @@ def held_accounts(work: Work, known: Gathered, item: Item) -> Mapping[str, tuple
             known.circuits[account] = replace(circuit, state="probing", until=later)
         else:
             held[account] = (circuit.reason, circuit.until if circuit.until and circuit.until > work.now else later)
-    return held
+    return held | _unapproved(work, item)
+
+
+def _unapproved(work: Work, item: Item) -> dict[str, tuple[str, datetime]]:
+    """Texts that wait for their provider's approval, as a refusal makes them wait; in a rehearsal none does: it tells what is meant."""
+    names = item.step.send.names() if item.step.send and work.app.rehearsal is None else ()
+    texts = [item.project.template(name, item.person.locale) for name in names]
+    return {account_of_template(text.name): ("template", work.now + LOOK_AGAIN) for text in texts if item.project.unapproved(text)}
 
 
 def _channels(item: Item) -> set[str]:

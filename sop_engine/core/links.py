@@ -82,15 +82,15 @@ def is_on(url: str, hosts: Sequence[str]) -> bool:
 
 def links_in(text: str) -> list[str]:
     """Every http address written in a text, in order, without the punctuation after it."""
-    return [_cut(found) for found in _LINK.findall(text)]
+    return [without_punctuation(found) for found in _LINK.findall(text)]
 
 
-def _cut(found: str) -> str:
+def without_punctuation(found: str) -> str:
     """Without the punctuation of the sentence: a closing bracket belongs to the address that opened it."""
     url = found.rstrip(".,;:!?'*|")
     for opening, closing in ("()", "[]"):
         if url.endswith(closing) and url.count(closing) > url.count(opening):
-            return _cut(url[:-1])
+            return without_punctuation(url[:-1])
     return url
 
 
@@ -118,7 +118,7 @@ class Linker:
         def one(found: re.Match[str]) -> str:
             if found[0] in self._named:
                 return found[0]
-            url = _cut(found[0])
+            url = without_punctuation(found[0])
             return self._found(url, own=url in source) + found[0][len(url) :]
 
         known = "|".join(re.escape(address) for address in sorted(self._named, key=len, reverse=True))  # they may hold other scripts

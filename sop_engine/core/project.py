@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from sop_engine.core.approval import APPROVED, Approval
 from sop_engine.core.catalog import Alert, Attribute, Benefit, Calendar, Channel, Event, Goal, Report, Tag
 from sop_engine.core.conditions import Condition
 from sop_engine.core.forms import Hours, Length, Limit
@@ -86,6 +87,9 @@ class Project:
     playbooks: Mapping[str, Playbook] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
     templates: Mapping[str, Mapping[str, Template]] = field(default_factory=dict)  # name -> locale -> text
+    approvals: Mapping[str, Mapping[str, Approval]] = field(
+        default_factory=dict
+    )  # channel -> provider's id of a text -> what is said of it
     stories: tuple[Story, ...] = ()
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
@@ -108,6 +112,11 @@ class Project:
         wanted = [locale or "", (locale or "").split("-")[0], self.settings.locale]
         found = next((texts[w] for w in wanted if w in texts), None)
         return found or next(iter(texts.values()))
+
+    def unapproved(self, template: Template) -> bool:
+        """Whether the provider is known not to have approved the text; what nothing is said about may be sent."""
+        said = self.approvals.get(template.channel, {}).get(template.provider_template)
+        return said is not None and said.state != APPROVED
 
     def lane(self, flow: Flow, step_name: str) -> int:
         """Who goes first when much is due: 0 for service messages, tasks and steps that send nothing, 1 for marketing."""

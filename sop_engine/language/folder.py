@@ -1,8 +1,9 @@
-"""Reads the files of a project's folder: playbooks and templates, nothing else."""
+"""Reads the files of a project's folder: playbooks, templates and what providers say of these, nothing else."""
 
 import pathlib
 
 from sop_engine.core.errors import BadFile
+from sop_engine.language.approved import FILE
 
 
 def read_folder(root: pathlib.Path) -> dict[str, str]:
@@ -16,6 +17,7 @@ def read_folder(root: pathlib.Path) -> dict[str, str]:
     if not any((root / name).is_dir() for name in ("playbooks", "templates")):
         raise BadFile(f"the folder '{root}' has neither 'playbooks' nor 'templates'. Write the folder of a project.")
     found = [*_below(root, "playbooks", (".yml", ".yaml")), *_below(root, "templates", (".md",))]
+    found += [root / FILE] if (root / FILE).is_file() else []
     return {path.relative_to(root).as_posix(): _text(path) for path in found}
 
 

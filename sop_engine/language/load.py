@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from sop_engine.core.errors import BadProject, Problem
 from sop_engine.core.project import Project, Settings
+from sop_engine.language.approved import read_approvals
 from sop_engine.language.blueprints import check_blueprints
 from sop_engine.language.catalogue import read_benefits, read_calendars, read_channels, read_goals, read_tags
 from sop_engine.language.checks import check_dimensions, check_purposes, check_welcomes
@@ -46,7 +47,7 @@ def check(files: Mapping[str, str], *, lints: bool = True, released: bool = Fals
     texts = {file: text for file, text in sorted(files.items()) if _readable(file, text, report)}
     documents = read_documents(texts, report)
     reader = Reader(declare(documents), report)
-    catalogue = _catalogue(documents, reader)
+    catalogue = replace(_catalogue(documents, reader), approvals=read_approvals(texts, reader))
     catalogue = replace(catalogue, templates=read_templates(texts, catalogue, report, names=reader.names, released=released))
     playbooks, project = _playbooks(documents, catalogue, reader)
     if not report.has_errors():

@@ -4,7 +4,7 @@ import pytest
 
 from sop_engine.core.forms import Length
 from sop_engine.core.links import LinkRules
-from sop_engine.language.load import check
+from sop_engine.language.load import check, load
 from tests.shop_project import CATALOGUE, PROJECT, text
 
 TEMPLATE = text("hello", "sms").replace("\n---\nhello", "\nlinks: {a: https://other.example/a}\n---\n{{ link.a }}")
@@ -55,3 +55,28 @@ def test_what_does_not_fit_is_said(links: str, told: str) -> None:
 def test_a_template_may_name_links_to_the_projects_hosts_alone() -> None:
     assert checked("{hosts: other.example}", TEMPLATE)[1] == []
     assert "no host of the project's 'links: hosts'" in checked("{hosts: a.example}", TEMPLATE)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("template", "errors"),
+    [
+        (text("hello", "sms", purpose="service", body="https://evil.example/"), 1),
+        (text("hello", "mail", purpose="service").replace("\n---\n", "\nsubject: see http://a.example\n---\n"), 1),
+        (text("hello", "desk", purpose="internal", body="http://evil.example/"), 0),
+        (text("hello", "desk", purpose="internal").replace("\n---\n", "\nlinks: {a: 'http://a.example/'}\n---\n"), 0),
+        (text("hello", "desk", purpose="internal").replace("\n---\n", "\nlinks: {a: 'https://evil.example/'}\n---\n"), 1),
+        (text("hello", "sms", variables="name: x", body="https://a.example/{{ name }}?n={{ name }}"), 0),
+        (text("hello", "sms", variables="name: x", body="https://{{ name }}.a.example/"), 1),
+        (text("hello", "sms", body="https://a.example@evil.example/"), 1),
+    ],
+)
+def test_what_customers_read_leads_to_listed_hosts_over_https_and_what_colleagues_read_need_not(template: str, errors: int) -> None:
+    assert len(checked("{hosts: a.example}", template)[1]) == errors
+    assert checked("{utm_hosts: a.example}", template)[1] == []
+
+
+def test_an_applied_release_is_read_though_its_text_leads_elsewhere() -> None:
+    head = "\n".join(f"{k}: {v}" for k, v in {**PROJECT, "links": "{hosts: a.example}"}.items())
+    files = {"playbooks/a.yml": f"{head}\n---\n{CATALOGUE}", "templates/hello.md": TEMPLATE}
+    assert check(files).project is None
+    assert list(load(files).templates) == ["hello"]

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from sop_engine.core.approval import Approval
 from sop_engine.core.catalog import Attribute, Channel, Event, Field
 from sop_engine.core.conditions import Always
+from sop_engine.core.links import LinkRules
 from sop_engine.core.metrics import Metric
 from sop_engine.core.project import Project, Settings
 from sop_engine.core.template import Template
@@ -17,8 +19,14 @@ from sop_engine.language.templates import read_templates
 BAD = sorted((Path(__file__).parent / "bad_templates").glob("*.md"))
 OURS = {
     *(101, 104, 201, 202, 203, 204, 206, 301, 302, 303),
-    *(501, 502, 503, 505, 507, 508, 509, 510, 515, 521, 522, 523, 524, 526),
-    *(708, 709, 716, 729),
+    *(501, 502, 503, 505, 507, 508, 509, 510, 515, 521, 522, 523, 524, 526, 534, 535),
+    *(708, 709, 716, 729, 732),
+}
+HOSTS = LinkRules(hosts=("example.com", "*.example.com"))
+APPROVALS = {
+    "SMS_1": Approval("approved"),
+    "SMS_2": Approval("pending", "${name}，欢迎。", place="templates/approved.yml:5"),
+    "SMS_3": Approval("approved", "${name}，这是您的\n第${n}单。", place="templates/approved.yml:8"),
 }
 WELCOME = "---\ntemplate: 欢迎_短信\nchannel: 短信\npurpose: service\nvariables:\n  昵称: 朋友\n---\n{{ 昵称 }}，欢迎。\n"
 
@@ -35,7 +43,8 @@ def catalogue() -> Project:
         Channel("公众号", "oa_template"),
     ]
     return Project(
-        Settings("演示", "Asia/Shanghai", content_types=("怀旧", "问候"), never_say=("沉默用户", "低价值", "流失风险")),
+        Settings("演示", "Asia/Shanghai", content_types=("怀旧", "问候"), never_say=("沉默用户", "低价值", "流失风险"), links=HOSTS),
+        approvals={"短信": APPROVALS},
         attributes={a.name: a for a in attributes},
         events={"order": Event("order", {"order_id": Field("order_id", "text"), "amount": Field("amount", "number")})},
         metrics={"累计订单数": Metric("累计订单数", "count", "number")},
