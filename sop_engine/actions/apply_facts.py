@@ -25,6 +25,7 @@ from sop_engine.core.feedback import (
     is_history,
 )
 from sop_engine.core.records import EventRecord
+from sop_engine.core.replies import is_opt_out
 from sop_engine.store import touches, whose
 from sop_engine.store.people import lock_users, people
 
@@ -143,7 +144,9 @@ def _note(work: Work, fact: Fact, found: Found) -> bool:
     if about is None or not about.handed:
         return True  # what came back is about the person alone
     history = is_history(fact.kind, whose.receipts_of(work.tx, about.touch_id))
-    touches.add_receipts(work.tx, [(about.touch_id, kind, fact.at) for kind in RECEIPTS.get(fact.kind, ())])
+    refusal = fact.kind == "replied" and is_opt_out(fact.text)  # that is no answer to what was asked
+    noted = () if refusal else RECEIPTS.get(fact.kind, ())
+    touches.add_receipts(work.tx, [(about.touch_id, kind, fact.at) for kind in noted])
     touch = touches.get_touch(work.tx, about.touch_id)
     if fact.kind in PROOF and touch is not None and touch.state in ("unknown", "failed"):
         accepted(work, touch, fact.provider_id or None)
