@@ -42,6 +42,18 @@ steps: {say: {at: now, send: receipt}}
 """
 
 
+HOOK = """
+benefits:
+  hook: {pool: H, worth: 5, valid: 7d, limit: 9 per 1d, budget: 1000 per 30d}
+---
+playbook: hooked
+intent: serve
+goal: buys
+start: {event: clicked}
+steps: {give: {at: now, give: hook, send: coupon}}
+"""
+
+
 def template(name: str, channel: str = "push", *, purpose: str = "marketing", after: str = TWO) -> str:
     """A template with two links."""
     return text(name, channel, purpose=purpose).replace(f"\n---\n{name}\n", after)
@@ -111,6 +123,19 @@ def test_a_click_becomes_the_event_and_the_receipt_once_and_ends_and_starts_what
     assert '"link"' in event["fields"] and '"back"' in event["fields"] and '"offer"' in event["fields"]
     assert shop.ends("u")[0] == "opened"
     assert [s.partition("@")[0] for s in shop.sent("u")] == ["offer", "say"]
+
+
+def test_s1_52_a_click_brings_a_coupon_and_a_second_click_the_same_one(memory: Engine) -> None:
+    shop = shop_of(memory)
+    shop.apply(f"{HOOK}---{FLOW.replace('thanks', 'other')}", catalogue=CATALOGUE)
+    shop.user("v")
+    shop.event("v", "visit", at="2025-03-01 12:00")
+    for local in ("12:01", "12:30", "15:00"):
+        visit(shop, shop.texts_sent("v")[0].split()[0], f"2025-03-01 {local}")
+        shop.until(f"2025-03-01 {local[:-1]}9")
+    [coupon] = shop.grants("v")
+    assert (coupon.benefit, coupon.state) == ("hook", "issued")
+    assert [text for text in shop.texts_sent("v") if coupon.code in text] == [shop.texts_sent("v")[-1]]
 
 
 @pytest.mark.parametrize(
