@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import arriving, everybody, memory, over_http, sending, starting
+from benchmarks import arriving, everybody, memory, over_http, sending, starting, webhooks
 from benchmarks.measuring import Figure
 from benchmarks.stock import Stock, build
 from benchmarks.table import as_text, machine, size, write_json
@@ -56,6 +56,7 @@ SOMEBODY: dict[str, Row] = {
     "queue": lambda stock, plan: sending.queue(stock, plan.short, plan.planned),
     "dispatch": lambda stock, plan: sending.dispatch(stock, plan.short, plan.sends),
     "rendering": lambda _stock, plan: sending.rendering(plan.short),
+    "webhooks": lambda _stock, plan: webhooks.webhooks(plan.long, 96),
     "starting": lambda _stock, plan: starting.starting(plan.short),
     "checking": lambda stock, plan: starting.checking(plan.short, stock.folder),
 }
