@@ -265,6 +265,7 @@ def test_a_channel_that_is_not_set_up_sends_nothing_and_is_tried_again(engine: E
         raise Refused("there is no account")
 
     shop.app.adapters = broken
+    shop.app._opened.clear()
     shop.until("2025-03-01 11:00")
     assert shop.states() == ["hi:planned:configuration"]
     shop.app.adapters = adapters

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sop_engine.actions.resolve import decide, list_unknown
-from sop_engine.channels.contract import Capability, Receipt
+from sop_engine.channels.contract import Capability, Handed, Receipt
 from sop_engine.core.errors import DeliveryError, NotFound, Refused
 from sop_engine.store import attempts
 from tests.shop import Shop
@@ -30,7 +30,7 @@ class Askable(Scripted):
     capability = Capability(ask="sure", settles_after=timedelta(minutes=2))
     told: list[Receipt | DeliveryError | None] = field(default_factory=list)
 
-    def ask(self, _key: str) -> Receipt | None:
+    def ask(self, _handed: Handed) -> Receipt | None:
         """The next thing told; nothing more: not found."""
         answer = self.told.pop(0) if self.told else None
         if isinstance(answer, DeliveryError):

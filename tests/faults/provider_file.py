@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sop_engine.channels.contract import Capability, Message, Receipt
+from sop_engine.channels.contract import Capability, Handed, Message, Receipt
 from sop_engine.channels.frozen import fingerprint
 from sop_engine.core.errors import DeliveryError
 from sop_engine.store.crash_points import cp
@@ -50,9 +50,9 @@ class FileProvider:
             raise DeliveryError("unknown", "no_answer")
         return Receipt(message.key, "accepted")
 
-    def ask(self, key: str) -> Receipt | None:
-        """What became of a key."""
-        return Receipt(key, "accepted") if any(line["key"] == key for line in self.lines()) else None
+    def ask(self, handed: Handed) -> Receipt | None:
+        """What became of a message."""
+        return Receipt(handed.key, "accepted") if any(line["key"] == handed.key for line in self.lines()) else None
 
     def close(self) -> None:
         """Nothing is open."""
