@@ -166,7 +166,7 @@ def test_the_list_holds_no_address_and_takes_nothing_that_is_none(engine: Engine
 
 def test_what_is_listed_for_a_time_ends_with_it(engine: Engine) -> None:
     shop = begin(engine)
-    put(shop, "phone", PHONE, "sms", "manual", until=shop.at("2025-03-01 10:30"))  # type: ignore[arg-type]
+    put(shop, "phone", PHONE, "sms", "manual", until=shop.at("2025-03-01 10:30"))
     shop.until("2025-03-01 13:00")
     assert sorted(shop.states()) == ["x:sent", "y:sent"]
 

@@ -169,7 +169,7 @@ def test_one_that_is_never_answered_holds_its_user_back_for_three_days_and_nobod
         receiver.log.append(Told(last.id, last.body, poison(last)))
         return receiver.log[-1].answered
 
-    receiver.answer_to = answer  # type: ignore[method-assign]
+    receiver.answer_to = answer
     order(shop, "a", 10, "2025-03-01 10:00")
     order(shop, "a", 100, "2025-03-01 10:01")
     order(shop, "b", 10, "2025-03-01 10:02")

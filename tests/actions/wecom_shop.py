@@ -68,7 +68,7 @@ class WecomShop(Shop):
 
     def poll(self) -> None:
         """Fetch what became of everything that was handed over."""
-        channel: Any = self.app.adapter(self.app._live.project.channels["wecom"])  # type: ignore[union-attr]
+        channel: Any = self.app.adapter(self.app._live.project.channels["wecom"])
         handed = [
             Handed(key="", began_at=self.now, now=self.now, to=t.address, provider_id=t.provider_id, touch_id=t.id)
             for t in self.touches()

@@ -44,7 +44,7 @@ def test_what_is_owed_adds_up_however_it_is_split(shop: Engine) -> None:
     with shop.app.work(shop.now) as work:
         found = owed(work)
     numbers = {"issued": 5, "outstanding": 3, "redeemed": 1, "expired": 0, "voided": 1, "value": Decimal(60), "cost": Decimal(80)}
-    assert found == {by: [Owed(name, **numbers)] for by, name in (("benefit", "gift"), ("level", ""), ("flow", "g"))}  # type: ignore[arg-type]
+    assert found == {by: [Owed(name, **numbers)] for by, name in (("benefit", "gift"), ("level", ""), ("flow", "g"))}
 
 
 def test_a_code_is_taken_back_once_and_a_used_one_never(shop: Engine) -> None:

@@ -91,7 +91,7 @@ def python_sends(till: Till, many: int, *, kills: int) -> None:
     for n in range(many):
         client.track(f"python-{n % 500}", "visit", {"page": f"/{n}"})
     for n in range(kills):
-        until(lambda part=n: till.has(many * (part + 1) // (kills + 2)), seconds=300, what="a part is stored")  # type: ignore[misc]
+        until(lambda part=n: till.has(many * (part + 1) // (kills + 2)), seconds=300, what="a part is stored")
         till.die_and_rise()
     client.flush()
     client.join()
@@ -106,7 +106,7 @@ def node_sends(till: Till, many: int, *, kills: int) -> None:
     script = [node, str(CLIENTS / "send.mjs"), till.address, till.key, str(many)]
     with subprocess.Popen(script, cwd=CLIENTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sending:
         for n in range(kills):
-            until(lambda part=n: till.has(many * (part + 1) // (kills + 2)), seconds=300, what="a part is stored")  # type: ignore[misc]
+            until(lambda part=n: till.has(many * (part + 1) // (kills + 2)), seconds=300, what="a part is stored")
             till.die_and_rise()
         out, err = sending.communicate(timeout=600)
     assert json.loads(out or b"{}") == {"failed": []}, err

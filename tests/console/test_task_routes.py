@@ -115,7 +115,7 @@ def test_a_task_of_a_hand_off_has_a_link_too_and_done_ends_the_hand_off(memory: 
 
 @pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: p + "x", lambda p: "/t/x", lambda p: "/t/" + "a." * 500])
 def test_a_changed_link_is_no_task_for_anybody(desk: Desk, change: object) -> None:
-    path = change(desk.begin())  # type: ignore[operator]
+    path = change(desk.begin())
     assert (desk.web.ask("GET", path).status_code, desk.answer(path, "done")[0]) == (404, 404)
     assert len(tasks(desk.shop)) == 1
 

@@ -77,7 +77,7 @@ def by_definition(lines: list[Said], message: Key) -> bool:
 def test_replaying_the_ledger_in_any_order_gives_the_state_of_the_definition(drawn: list[tuple[Key, str, int]], random: object) -> None:
     lines = lines_of(drawn)
     shuffled = list(lines)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert standing(shuffled) == standing(lines)
     for channel in CHANNELS[1:]:
         for topic in TOPICS[2:]:

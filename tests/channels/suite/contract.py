@@ -100,12 +100,12 @@ def _check_asking(rig: Rig, behaviour: Behaviour) -> None:
         return
     later = NOW + max(can.settles_after, timedelta(minutes=10))
     handed = Handed(key=rig.message.key, began_at=NOW, now=later, to=rig.message.to, text=rig.message.text)
-    found = rig.channel.ask(handed)  # type: ignore[attr-defined]
+    found = rig.channel.ask(handed)
     if can.ask == "sure":
         assert (found is not None) == behaviour.taken, "the answer to asking is wrong"
     assert found is None or behaviour.taken
     for change in rig.others:
-        assert rig.channel.ask(replace(handed, **change)) is None, f"another message was claimed: {change}"  # type: ignore[attr-defined, arg-type]
+        assert rig.channel.ask(replace(handed, **change)) is None, f"another message was claimed: {change}"
 
 
 def _check_repeat(rig: Rig, outcome: Receipt | DeliveryError) -> None:
