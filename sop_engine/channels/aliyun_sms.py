@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import httpx
 
 from sop_engine.channels.calling import Answer, exchange
+from sop_engine.channels.cloud_key import Key
 from sop_engine.channels.codes import NO_ANSWER, http_meaning
 from sop_engine.channels.codes_sms import ALIYUN, SHANGHAI, Refusal, refused
 from sop_engine.channels.contract import Capability, Fact, Handed, Message, Receipt, Reply, Request
-from sop_engine.channels.sign_aliyun import Call, Key, canonical_query, signed_headers
+from sop_engine.channels.sign_aliyun import Call, canonical_query, signed_headers
 from sop_engine.channels.sms import (
     MAINLAND,
     NOT_FOUND,

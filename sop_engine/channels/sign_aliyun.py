@@ -7,15 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from sop_engine.channels.cloud_key import Key
+
 ALGORITHM = "ACS3-HMAC-SHA256"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An access key."""
-
-    id: str = field(repr=False)
-    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,10 @@ import hmac
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from sop_engine.channels.cloud_key import Key
+
 ALGORITHM = "TC3-HMAC-SHA256"
 NAMES = "content-type;host"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of the cloud account."""
-
-    id: str = field(repr=False)
-    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

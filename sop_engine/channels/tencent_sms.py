@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import httpx
 
 from sop_engine.channels.calling import Answer, exchange
+from sop_engine.channels.cloud_key import Key
 from sop_engine.channels.codes import NO_ANSWER, http_meaning
 from sop_engine.channels.codes_sms import TENCENT, Refusal, refused
 from sop_engine.channels.contract import Capability, Fact, Handed, Message, Receipt, Reply, Request
-from sop_engine.channels.sign_tencent import Call, Key, authorization
+from sop_engine.channels.sign_tencent import Call, authorization
 from sop_engine.channels.sms import (
     NOT_FOUND,
     Account,

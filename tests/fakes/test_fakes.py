@@ -6,7 +6,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from sop_engine.channels.sign_tencent import Call, Key, authorization
+from sop_engine.channels.cloud_key import Key
+from sop_engine.channels.sign_tencent import Call, authorization
 from tests.channels.sms import MESSAGE, NOW, to_aliyun
 from tests.fakes import tencent
 from tests.fakes.aliyun import Aliyun
