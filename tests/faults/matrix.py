@@ -42,7 +42,6 @@ ALSO: Mapping[str, Sequence[str]] = {
 NOT_HERE: Mapping[str, str] = {
     "F59": "this version cannot erase users",
     "F63": "the console is not there yet",
-    "F68": "links are not tracked yet: the console's part",
 }
 
 

@@ -37,7 +37,8 @@ def test_s2_63_what_happens_after_a_day_never_changes_what_was_known_on_it() -> 
         base = Base(fresh=True)
         base(did("visit", 40), bought(20, 45), *later)
         with transaction(base.engine) as tx:
-            found.append(fits.examples_for(tx, library(), metric, at(NOON)))
+            rows, labels = fits.examples_for(tx, library(), metric, at(NOON))
+            found.append(([tuple(row) for row in rows], [bool(label) for label in labels]))
     (rows, labels), (same_rows, other_labels) = found
     assert rows == same_rows and rows
     assert (labels, other_labels) == ([True] * len(rows), [False] * len(rows))
