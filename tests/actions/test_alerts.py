@@ -23,6 +23,8 @@ from tests.builders import at
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, Scripted, text
 
+pytestmark = pytest.mark.slow
+
 TIER = "tier: worth\nlevels: {high: vip, low: otherwise}\n"
 VARIABLES = "alert.name: required, alert.value: required, alert.before: required"
 TEXTS = {

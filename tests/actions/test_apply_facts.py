@@ -16,6 +16,8 @@ from tests.actions.test_two_workers import at_once
 from tests.reported_shop import MAILED, MAILS, NO_ANSWER, Askable, Told
 from tests.shop_project import CATALOGUE, Scripted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def told(memory: Engine) -> Told:

@@ -20,6 +20,8 @@ from tests.actions.fed_shop import FLOW, fed, order, settings_of
 from tests.fakes.feed_receiver import FeedReceiver, Told
 from tests.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def receiver() -> Iterator[FeedReceiver]:

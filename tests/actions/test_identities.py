@@ -16,6 +16,8 @@ from tests.actions.identity_shop import FLOW, VALUE, become_one, broken, by_hand
 from tests.shop import Shop
 from tests.shop_project import Scripted
 
+pytestmark = pytest.mark.slow
+
 
 def test_x_13_both_have_day_3_pending_and_one_is_sent(engine: Engine) -> None:
     shop = open_shop(engine)

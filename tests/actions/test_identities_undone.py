@@ -15,6 +15,8 @@ from sop_engine.store.people import get_id
 from tests.actions.identity_shop import FLOW, VALUE, WHO, become_one, broken, by_hand, merges, open_shop, take_back, two
 from tests.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 
 def seen(shop: Shop, user: str) -> list[Any]:
     """What is known of a user and goes on, without ids."""

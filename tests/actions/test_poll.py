@@ -15,6 +15,8 @@ from sop_engine.store import touches
 from tests.shop import Shop, keys
 from tests.shop_project import Scripted
 
+pytestmark = pytest.mark.slow
+
 FLOW = "playbook: p\nintent: cultivate\nstart: {event: cart}\ngoal: buys\nagain: always\nsteps:\n  hi: {at: now, send: hello}\n"
 
 

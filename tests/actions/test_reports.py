@@ -9,6 +9,8 @@ from sop_engine.language.vocabulary import SHOWS as WORDS
 from tests.actions.report_shop import Stored, rows, shop_of, tables
 from tests.shop import keys
 
+pytestmark = pytest.mark.slow
+
 
 def test_s0_25_the_monthly_review_names_who_fell_who_rose_and_who_is_promising(engine: Engine) -> None:
     shop = shop_of(engine)

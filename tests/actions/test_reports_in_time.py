@@ -18,6 +18,8 @@ from sop_engine.store import made_reports
 from tests.actions.report_shop import Stored, shop_of
 from tests.shop import Shop, keys
 
+pytestmark = pytest.mark.slow
+
 WEEKLY = "reports:\n  weekly: {show: [shares, moves], of: worth, every: mon 08:00, send: made, format: [html, csv, md, json]}\n"
 DAILY = "reports:\n  daily: {show: tasks, every: day 08:00, send: made}\n"
 MONTHLY = "reports:\n  review: {show: [moves, lists], of: worth, every: month day 1 08:00}\n  asked: {show: shares}\n"

@@ -19,6 +19,8 @@ from tests.asking import ask
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, text
 
+pytestmark = pytest.mark.slow
+
 KEY = "k" * 32
 SETTINGS = Settings.model_construct(public_url="https://go.example.com", signing_key=SecretStr(KEY))
 PERSON = {"user-agent": "Mozilla/5.0 (iPhone) MicroMessenger/8.0"}

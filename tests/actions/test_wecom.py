@@ -10,6 +10,8 @@ from sop_engine.channels.contract import Fact
 from sop_engine.store import staff_messages, touches
 from tests.actions.wecom_shop import PLAIN, WecomShop, wecom_shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shop(memory: Engine) -> Iterator[WecomShop]:

@@ -11,6 +11,8 @@ from tests.channels.smtp_server import CERTIFICATE
 from tests.cli.conftest import Shop
 from tests.shop_project import CATALOGUE, PROJECT, text
 
+pytestmark = pytest.mark.slow
+
 ACCOUNTS = """
 ["push"]
 url = "{url}"

@@ -15,6 +15,8 @@ from tests.cli.conftest import Shop
 from tests.core.test_signed_headers import ALL, mail
 from tests.shop import Shop as Small
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_refusal_and_a_permission_are_recorded_with_who_where_and_what_stands(shop: Shop) -> None:
     shop.ok("track", "老陈", "order", "-f", "order_id=1", "-f", "amount=9")

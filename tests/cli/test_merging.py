@@ -1,6 +1,10 @@
 """The commands `sop merge` and `sop merges` say who is one and who waits, and `sop user` and `sop why` who somebody is now."""
 
+import pytest
+
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.slow
 
 PHONE = "13912345671"
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.slow
+
 MORE = """
 ---
 channels:

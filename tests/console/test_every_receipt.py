@@ -21,6 +21,8 @@ from tests.conftest import sqlite_copy
 from tests.receiving import HOOKS, SECRET, Receiving
 from tests.shop_project import text as template
 
+pytestmark = pytest.mark.slow
+
 Ask = tuple[str, bytes, dict[str, str]]
 CATALOGUE = HOOKS.replace("mail: {via: outbox, to: mail, needs: mail_ok}", "mail: {via: email, to: mail}").replace(
     "desk: {via: outbox, to: adviser}", "desk: {via: staff_task, to: adviser}"

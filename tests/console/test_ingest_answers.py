@@ -13,6 +13,8 @@ from sop_engine.console.gate import Gate
 from sop_engine.console.ingest_routes import ROUTES
 from tests.console.ingesting import ORIGIN, Door
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 
 

@@ -1,8 +1,12 @@
 """Who is who over HTTP: visitors who say who they are, aliases, devices of several users, and shared identities."""
 
+import pytest
+
 from sop_engine.store import merges
 from tests.console.ingesting import Door, Doors, identify
 from tests.shop_project import CATALOGUE
+
+pytestmark = pytest.mark.slow
 
 
 def waiting(door: Door) -> list[tuple[str, str]]:

@@ -8,6 +8,8 @@ import pytest
 from tests.console.ingesting import Door, Doors, identify
 from tests.shop_project import CATALOGUE
 
+pytestmark = pytest.mark.slow
+
 MAPPED = (
     CATALOGUE.replace("  visit: {page: text}", "  visit: {page: text}\n  browse: {product_id: text}\n  bought: {code: text, total: number}")
     + """

@@ -11,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 from sop_engine.actions.why import why
 from tests.receiving import OTHER, Receiving, receiving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def told(memory: Engine) -> Iterator[Receiving]:

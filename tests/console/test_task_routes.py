@@ -18,6 +18,8 @@ from tests.receiving import Web
 from tests.shop import Shop
 from tests.shop_project import TEXTS
 
+pytestmark = pytest.mark.slow
+
 LINK = re.compile(r"https://sop\.example\.com(/t/\S+)")
 
 

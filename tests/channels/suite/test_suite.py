@@ -13,6 +13,8 @@ from sop_engine.core.errors import DeliveryError
 from tests.channels.suite.adapters import ADAPTERS
 from tests.channels.suite.contract import BEHAVIOURS, Behaviour, DoesNotApply, check_cell
 
+pytestmark = pytest.mark.slow
+
 OK, LOST = BEHAVIOURS[0], next(b for b in BEHAVIOURS if b.name == "accept_then_cut")
 
 
