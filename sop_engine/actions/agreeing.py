@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sop_engine.actions.end import end_runs
+from sop_engine.actions.end import end_refused
 from sop_engine.app import Work
-from sop_engine.core.consent import ANY, GRANTED, MARKETING, STATES, Key, Standing, refuses_all
+from sop_engine.core.consent import ANY, GRANTED, MARKETING, STATES, Key, Standing
 from sop_engine.core.errors import BadInput
-from sop_engine.store import audit, consent, runs
+from sop_engine.store import audit, consent
 from sop_engine.store.consent import Line
 from sop_engine.store.people import get_id, people
 
@@ -32,17 +32,19 @@ class Ledger:
     granted: frozenset[str]
 
 
-def agree(work: Work, user: str, channel: str, topic: str, state: str, evidence: str, by: str) -> Agreed:  # noqa: PLR0913 - a line
-    """Record one word of a user. Raises NotFound, or BadInput for an unknown channel, topic or state, or a permission nobody can show."""
+def agree(work: Work, user: str, key: Key, state: str, shown: tuple[str, str]) -> Agreed:
+    """Record one word of a user; `shown`: where it can be seen, and who says so.
+
+    Raises NotFound, or BadInput for an unknown channel, topic or state, or a permission nobody can show.
+    """
+    (channel, topic), (evidence, by) = (key.channel, key.topic), shown
     _check(work, channel, topic, state)
     if state == GRANTED and not evidence.strip():
         raise BadInput("a permission must be shown one day: say where it is written with --evidence.")
     one = get_id(work.tx, user)
     changed = consent.record(work.tx, one, Line(channel, topic, state, work.now, f"by {by}", "", evidence.strip()))
-    if refuses_all(consent.opt_outs_of(work.tx, [one]).get(one, ())):
-        sight = runs.runs_in_sight(work.tx, [one], work.now).get(one, [])
-        end_runs(work, [run for run in sight if run.open], "opted_out")
-    word = Key(channel, topic).word
+    end_refused(work, one)
+    word = key.word
     audit.note(work.tx, by, f"noted that a user said: {state}", {"user": one, "about": word}, work.now)
     return Agreed(people(work.tx, [one])[one].key, word, state, changed)
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from sop_engine.actions.feeding import tell_ended, tell_goals
 from sop_engine.app import Work
 from sop_engine.core.conditions import Facts, Value, holds, refs_of
+from sop_engine.core.consent import refuses_all
 from sop_engine.core.enrolment import ending_exit, goal_counts
 from sop_engine.core.interest import flow_conditions
 from sop_engine.core.playbook import Flow
 from sop_engine.core.run import Run, Touch
 from sop_engine.core.schedule import DONE, Progress, closes_at, goal_window_end, wanted_at
-from sop_engine.store import grants, runs, touches
+from sop_engine.store import consent, grants, runs, touches
 from sop_engine.store.people import lock_users
 
 
@@ -20,6 +21,13 @@ def flow_of(work: Work, run: Run) -> Flow | None:
     """The flow as the run started with it; None when its release is gone."""
     found = work.app.pinned(work, run.flow, run.version)
     return found[0] if found else None
+
+
+def end_refused(work: Work, user_id: int) -> None:
+    """End the open runs of a user who refuses all marketing, if they do."""
+    if refuses_all(consent.opt_outs_of(work.tx, [user_id]).get(user_id, ())):
+        sight = runs.runs_in_sight(work.tx, [user_id], work.now).get(user_id, [])
+        end_runs(work, [run for run in sight if run.open], "opted_out")
 
 
 def steps_seen(work: Work, run_ids: Iterable[int]) -> dict[int, dict[str, Value | None]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sop_engine.actions.apply_facts import Outcome, apply
@@ -39,7 +40,7 @@ def apply_waiting(app: App, now: datetime) -> int:
     while True:
         taken = list[Waiting]()
         try:
-            looked, ended = repeated(lambda: _batch(app, now, size, taken))  # noqa: B023
+            looked, ended = repeated(partial(_batch, app, now, size, taken))
         except Exception as error:
             if not taken or not may_be_one_user(error, app.told_to_end):
                 raise

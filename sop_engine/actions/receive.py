@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from sop_engine.actions.end import end_runs
+from sop_engine.actions.end import end_refused
 from sop_engine.actions.feeding import tell_touches
 from sop_engine.actions.outcome import lift
 from sop_engine.actions.refusing import withdraw
@@ -14,7 +14,7 @@ from sop_engine.core.links import PURPOSE, SIZE
 from sop_engine.core.records import EventRecord
 from sop_engine.core.replies import REPLY
 from sop_engine.rendering import render
-from sop_engine.store import consent, facts, grants, outbox, runs, shares, touches, whose
+from sop_engine.store import consent, facts, grants, outbox, shares, touches, whose
 from sop_engine.store.scope import Scope
 
 KINDS = {
@@ -87,9 +87,7 @@ def _unsubscribed(work: Work, _event_id: int, user_id: int, record: EventRecord)
         channel = _answered(work, user_id, record)
         withdraw(work, user_id, channel, record.source)
     consent.add_opt_out(work.tx, user_id, channel, record.at, record.source)
-    if channel == "*":
-        sight = runs.runs_in_sight(work.tx, [user_id], work.now).get(user_id, [])
-        end_runs(work, [run for run in sight if run.open], "opted_out")
+    end_refused(work, user_id)
 
 
 def _blocked(work: Work, _event_id: int, user_id: int, record: EventRecord) -> None:

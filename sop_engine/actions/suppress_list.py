@@ -27,8 +27,8 @@ class Count:
 def suppress_by_hand(work: Work, address: str, channel: str, *, scope: str, by: str) -> bool:
     """Put one address on the list; False when it stood there. Raises BadInput for an unknown channel or what is no address."""
     _check(work, channel)
-    kind = kind_of_address(address)
-    fresh = suppressions.suppress(work.tx, keys_of(work)[0], (kind, address), channel, "manual", work.now, scope=scope)
+    entry = Entry(kind_of_address(address), address, channel, "manual", scope)
+    fresh = suppressions.suppress(work.tx, keys_of(work)[0], entry, work.now)
     audit.note(work.tx, by, "put an address on the list of those not written to", {"channel": channel, "scope": scope}, work.now)
     return fresh
 

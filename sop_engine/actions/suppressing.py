@@ -11,7 +11,7 @@ from sop_engine.core.suppression import OF_ERROR, address_hmac, normal_form
 from sop_engine.store import consent, suppressions
 from sop_engine.store import facts as store_facts
 from sop_engine.store.scope import Scope
-from sop_engine.store.suppressions import Suppressed
+from sop_engine.store.suppressions import Entry, Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +81,5 @@ def unreachable(work: Work, project: Project, user: int, channel_name: str, reas
 
 def suppress_here(work: Work, one: Address, reason: str, *, scope: str = "all") -> bool:
     """Put an address on the list over its channel; for all messages if they cannot arrive. False when it stood there. Raises BadInput."""
-    address = (one.kind, one.normal)
-    return suppressions.suppress(work.tx, keys_of(work)[0], address, one.channel, reason, work.now, scope=scope, pair=one.pair)
+    entry = Entry(one.kind, one.normal, one.channel, reason, scope, one.pair)
+    return suppressions.suppress(work.tx, keys_of(work)[0], entry, work.now)

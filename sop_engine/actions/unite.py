@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sop_engine.actions.end import end_runs, flow_of
+from sop_engine.actions.end import end_refused, end_runs, flow_of
 from sop_engine.actions.together import live_on
 from sop_engine.app import Work
-from sop_engine.core.consent import refuses_all
 from sop_engine.core.errors import BadInput
 from sop_engine.core.identity import MOST_USERS, Known, Shared, Wait, candidates, older_first
 from sop_engine.core.run import Run
@@ -124,9 +123,7 @@ def unite(work: Work, one: Known, other: Known, cause: Cause, *, may_start: bool
     merges.remember_before(work.tx, made.id, {**before, "given": given, "members": members})
     both = said.get(older.id, consent.NOTHING), said.get(younger.id, consent.NOTHING)
     consent.unite_ledgers(work.tx, older.id, both, work.now)
-    if refuses_all(consent.opt_outs_of(work.tx, [older.id]).get(older.id, ())):
-        sight = runs.runs_in_sight(work.tx, [older.id], work.now).get(older.id, [])
-        end_runs(work, [run for run in sight if run.open], "opted_out")
+    end_refused(work, older.id)
     live_on(work, older.id, levels, may_start=may_start)
     audit.note(work.tx, cause.by or "sop", "united two users", {"merge": made.id, "older": older.id, "younger": younger.id}, work.now)
     return older.id, younger.id

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sop_engine.actions.end import end_runs
+from sop_engine.actions.end import end_refused
 from sop_engine.app import App, Work
 from sop_engine.core import tokens
-from sop_engine.core.consent import ANY, GRANTED, MARKETING, WITHDRAWN, Standing, refused, refuses_all
+from sop_engine.core.consent import ANY, GRANTED, MARKETING, WITHDRAWN, Standing, refused
 from sop_engine.settings import Settings
-from sop_engine.store import consent, identities, runs
+from sop_engine.store import consent, identities
 from sop_engine.store.consent import Line
 from sop_engine.store.people import people
 
@@ -157,9 +157,7 @@ def _say(work: Work, user: int, said: Said, what: tuple[str, str, str]) -> None:
     consent.record(work.tx, user, line)
     if state == GRANTED and channel != ANY:
         _reopen(work, user, line)
-    if refuses_all(consent.opt_outs_of(work.tx, [user]).get(user, ())):
-        sight = runs.runs_in_sight(work.tx, [user], work.now).get(user, [])
-        end_runs(work, [run for run in sight if run.open], "opted_out")
+    end_refused(work, user)
 
 
 def _reopen(work: Work, user: int, line: Line) -> None:

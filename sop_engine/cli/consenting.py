@@ -55,9 +55,11 @@ def subscribe(
 
 def _say(project: Folder, what: tuple[str, str, str], state: str, shown: tuple[str, str], *, as_json: bool) -> None:
     from sop_engine.actions.agreeing import agree
+    from sop_engine.core.consent import Key
 
+    user, channel, topic = what
     with open_database(project).work(clock()) as work:
-        found = agree(work, *what, state, *shown)
+        found = agree(work, user, Key(channel, topic), state, shown)
     done = "refused" if state == "withdrawn" else "agreed to"
     show(found, as_json, f"{found.user} has {done} {found.word}." if found.changed else f"{found.user} had {done} {found.word} before.")
 

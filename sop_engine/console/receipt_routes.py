@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -69,7 +69,7 @@ def receipt_router(app: App, now: Callable[[], datetime]) -> APIRouter:
 
     @router.get("/v1/receipts/{via}/{rest:path}", name="report_seen", operation_id="report_seen", response_model=None)
     @router.post("/v1/receipts/{via}/{rest:path}", name="report", operation_id="report", response_model=None)
-    def report(request: Request, via: str, rest: str, body: Body = Depends(body_of)) -> Response:  # noqa: B008
+    def report(request: Request, via: str, rest: str, body: Annotated[Body, Depends(body_of)]) -> Response:
         at = now()
         try:
             answer = _answered(ears, via, rest, told_of(request, body.whole, at)) if not body.too_large else _bare(413)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
@@ -34,7 +35,7 @@ def task_router(app: App, now: Callable[[], datetime]) -> APIRouter:
         return _safely(lambda: _show(app, token))
 
     @router.post("/t/{token}")
-    def answer(token: str, body: Body = Depends(body_of)) -> Response:  # noqa: B008
+    def answer(token: str, body: Annotated[Body, Depends(body_of)]) -> Response:
         return _safely(lambda: _answer(app, token, answered(body.whole), now()))
 
     return router

@@ -40,20 +40,9 @@ class Entry:
     until: datetime | None = None
 
 
-def suppress(  # noqa: PLR0913  # what every caller knows about one address, named
-    tx: Connection,
-    key: bytes,
-    address: tuple[str, str],
-    channel: str,
-    reason: str,
-    now: datetime,
-    *,
-    scope: str = "marketing",
-    pair: str = "",
-    until: datetime | None = None,
-) -> bool:
-    """Put one address, (kind, value), on the list; False when it stood there. Raises BadInput for what is no address, reason or scope."""
-    return suppress_all(tx, key, [Entry(address[0], address[1], channel, reason, scope, pair, until)], now) == 1
+def suppress(tx: Connection, key: bytes, entry: Entry, now: datetime) -> bool:
+    """Put one address on the list; False when it stood there. Raises BadInput for what is no address, reason or scope."""
+    return suppress_all(tx, key, [entry], now) == 1
 
 
 def suppress_all(tx: Connection, key: bytes, entries: Iterable[Entry], now: datetime) -> int:

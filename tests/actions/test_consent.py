@@ -15,6 +15,7 @@ from sop_engine.store.consent import Line
 from sop_engine.store.consent_tables import SuppressionRow
 from sop_engine.store.counting import Span
 from sop_engine.store.people import get_id
+from sop_engine.store.suppressions import Entry
 from tests.actions.identity_shop import open_shop, two
 from tests.shop import Shop
 from tests.shop_project import CATALOGUE, Scripted
@@ -116,7 +117,7 @@ def test_m2_users_who_become_one_keep_the_strictest_and_both_keep_it_when_they_p
 
 def put(shop: Shop, kind: str, value: str, channel: str, reason: str, **how: str) -> bool:
     with shop.app.work(shop.now) as work:
-        return suppressions.suppress(work.tx, keys_of(work)[0], (kind, value), channel, reason, shop.now, **how)
+        return suppressions.suppress(work.tx, keys_of(work)[0], Entry(kind, value, channel, reason, **how), shop.now)
 
 
 def test_a_number_on_the_list_gets_no_marketing_from_any_user_who_has_it(engine: Engine) -> None:

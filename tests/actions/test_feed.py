@@ -162,8 +162,10 @@ def test_what_the_receiver_refuses_is_kept_as_refused_and_the_next_goes_on(memor
 
 def test_one_that_is_never_answered_holds_its_user_back_for_three_days_and_nobody_else(memory: Engine, receiver: FeedReceiver) -> None:
     shop = fed(memory, receiver)
-    poison = lambda told: 500 if told.data["user"]["id"] == "a" and told.data["to"] == "poor" else 200  # noqa: E731
     plain = receiver.answer_to
+
+    def poison(told: Told) -> int:
+        return 500 if told.data["user"]["id"] == "a" and told.data["to"] == "poor" else 200
 
     def answer(headers: dict[str, str], body: bytes) -> int:
         plain(headers, body)

@@ -105,12 +105,11 @@ def webhook() -> Iterator[Rig]:
         channel = Webhook(Endpoint(fake.url + "/", (SECRET,), loopback=True), verify=False)
         try:
             message = replace(TEXT, to="dy-139")
-            keys = lambda: [t.key for t in fake.log]  # noqa: E731
             yield Rig(
                 channel,
                 message,
                 over_http(fake, channel._client, codes),
-                keys,
+                lambda: [t.key for t in fake.log],
                 payload,
                 lambda: [c.body for c in fake.calls],
                 ("dy-139", NAME, SECRET),

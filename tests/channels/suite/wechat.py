@@ -98,8 +98,11 @@ def _rig(
         channel = make(box)
         never = (*message.to.split("@"), NAME, fake.secret, "TOKEN1")
         play = _over_wechat(fake, (channel._client, box, message, path), codes)
+
+        def wire() -> list[bytes]:
+            return [c.raw for c in fake.log if c.path.endswith(path)]
+
         try:
-            wire = lambda: [c.raw for c in fake.log if c.path.endswith(path)]  # noqa: E731
             yield Rig(channel, message, play, taken, channel.prepare, wire, never, **more)
         finally:
             channel.close()
