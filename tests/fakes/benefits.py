@@ -7,8 +7,10 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.fakes.loopback import Loopback
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SCRIPT = {"ok", "cut", "accept_then_cut", "accept_then_500", "throttle", "garbage", "html_200", "refuse", "decline"}
@@ -99,26 +101,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class BenefitSystem(ThreadingHTTPServer):
+class BenefitSystem(Loopback):
     """The server; `book` is what it knows and did. It ends though a client keeps its connection open."""
 
-    daemon_threads, block_on_close = True, False
+    block_on_close = False
 
     def __init__(self, script: Sequence[str] = (), **known: Any) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         assert set(script) <= SCRIPT
         self.book, self.lock = Book(script=list(script), **known), threading.Lock()
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/coupons"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> "BenefitSystem":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join(10)
-        self.server_close()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is what some tests want."""
+        self.url += "/coupons"

@@ -1,14 +1,14 @@
 """A system that is told of moves and outcomes: an HTTP server that checks signatures, knows ids again and keeps every request."""
 
 import json
-import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from sop_engine.channels.signature import signed
+from tests.fakes.loopback import Loopback
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -45,16 +45,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class FeedReceiver(HTTPServer):
+class FeedReceiver(Loopback):
     """Answers 200, or what `script` says next: a status, or 0 for a connection that is cut; 401 for a signature that is not ours."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.log: list[Told] = []
         self.script: deque[int] = deque()
         self.always: int | None = None
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/feed"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self.url += "/feed"
 
     def answer_to(self, headers: dict[str, str], body: bytes) -> int:
         """The status of a request, which is kept."""
@@ -69,15 +68,3 @@ class FeedReceiver(HTTPServer):
     def taken(self) -> list[Told]:
         """What the receiver has by now: each id once, when it was first read in full."""
         return list({t.id: t for t in reversed(self.log) if t.answered in (0, 200)}.values())[::-1]
-
-    def __enter__(self) -> "FeedReceiver":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join(10)
-        self.server_close()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is what some tests want."""
